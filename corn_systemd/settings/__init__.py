@@ -1,0 +1,1 @@
+"""What an operator may set: kinds (what a value is), sections (THE declarations), load and render."""

@@ -1,0 +1,143 @@
+"""What an instance is told: defaults, then its file, then its drop-ins, then flags.
+
+Finds all errors before it complains, and knows where each value came from. It opens files and looks at
+nothing else: whether a path or a user exists is for `corn check` to say. Standard library only, as the
+systemd generator uses it too; no line of a file is counted unless somebody asks.
+"""
+
+import os
+import re
+from typing import NamedTuple
+
+from ..errors import ConfigError
+from .kinds import Address
+from .lines import line_of
+from .reader import Flags, Reader, Source
+from .sections import Settings, as_message, rows
+
+__all__ = [
+    "DIRECTORY",
+    "Flags",
+    "Loaded",
+    "Origin",
+    "addresses",
+    "as_message",
+    "from_flags",
+    "instances",
+    "is_name",
+    "load",
+]
+
+DIRECTORY = "/etc/corn"
+
+# A name is a part of paths and units: /run/corn/NAME/control must fit in the 108 bytes of a socket's address.
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
+
+
+class Origin(NamedTuple):
+    """Where a value came from: a line of a file, or (line 0) a flag."""
+
+    file: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+class Loaded(NamedTuple):
+    """Settings that may be used, and how they came to be."""
+
+    settings: Settings
+    files: tuple[str, ...]
+    warnings: tuple[str, ...]
+    sources: tuple[Source, ...]
+    flags: tuple[str, ...]
+
+    @property
+    def origin(self) -> dict[str, Origin]:
+        """Where each value that is no default came from; an entry of a table is environment.NAME."""
+        found = {}
+        for source in self.sources:
+            for key, path in source.used.items():
+                found[key] = Origin(source.file, line_of(source.text, path))
+        flags = {row.key: row.flag for row in rows()}
+        for key in self.flags:
+            found[key] = Origin(flags.get(key) or flags[key.rpartition(".")[0]])
+        return found
+
+
+def load(name_or_path: str, flags: Flags | None = None, directory: str = DIRECTORY) -> Loaded:
+    """The settings of an instance, by its name or by the path of its file; raises ConfigError with all
+    errors, one a line."""
+    name, file = _locate(name_or_path, directory)
+    reader = Reader(name)
+    reader.file(file)
+    for drop_in in reader.drop_ins(f"{file}.d"):
+        reader.file(drop_in)
+    return _finish(reader, flags or {}, main=file)
+
+
+def from_flags(app: str, flags: Flags | None = None, name: str = "") -> Loaded:
+    """The settings of an instance that has no file; its name is made from the module's."""
+    name = name or re.split(r"[.:]", app)[0]
+    if not is_name(name):
+        name = "app"
+    return _finish(Reader(name), {**(flags or {}), "app": app}, main="")
+
+
+def _finish(reader: Reader, flags: Flags, main: str) -> Loaded:
+    used = reader.flags(flags)
+    settings = reader.settings(main)
+    files = tuple(source.file for source in reader.sources)
+    return Loaded(settings, files, tuple(reader.warnings), tuple(reader.sources), tuple(used))
+
+
+def addresses(settings: Settings) -> tuple[Address, ...]:
+    """Where an instance listens: `listen`, or its place in /run/corn (as units/corn@.socket has it)."""
+    return settings.listen or (Address("unix", path=f"/run/corn/{settings.name}.sock"),)
+
+
+def is_name(text: str) -> bool:
+    """Whether an instance may be called so."""
+    return bool(re.fullmatch(_NAME, text))
+
+
+def instances(directory: str = DIRECTORY) -> list[str]:
+    """The names of the instances that have a file; none if the directory cannot be read."""
+    try:
+        files = os.listdir(directory)
+    except OSError:
+        return []
+    stems = (file.removesuffix(".toml") for file in files if file.endswith(".toml"))
+    return sorted(stem for stem in stems if is_name(stem))
+
+
+def _exists(file: str) -> bool:
+    """Whether it is there, or may be: what nobody lets us look at is for the reader to tell."""
+    try:
+        os.lstat(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _locate(name_or_path: str, directory: str) -> tuple[str, str]:
+    """(name, file) of an instance; ConfigError if there is no such file."""
+    is_path = "/" in name_or_path or name_or_path.endswith(".toml")
+    name = os.path.basename(name_or_path).removesuffix(".toml") if is_path else name_or_path
+    file = os.path.abspath(name_or_path) if is_path else os.path.join(directory, f"{name}.toml")
+    if not is_name(name):
+        cure = f"; to run an application without a file: corn run {name}" if ":" in name else ""
+        rule = "letters, digits, . _ and -, 64 at most, the first not . or -"
+        raise ConfigError(f"{name!r} is no name of an instance ({rule}){cure}")
+    if is_path and not file.endswith(".toml"):
+        raise ConfigError(f"{file}: the name of an instance's file ends in .toml")
+    if not _exists(file):
+        there = ", ".join(instances(directory))
+        known = f"the instances are: {there}" if there else f"there is none in {directory} yet"
+        raise ConfigError(
+            f"{file} does not exist" if is_path else f"no instance {name!r}: {file} does not exist; {known}"
+        )
+    return name, file

@@ -1,0 +1,319 @@
+"""THE declarations: whatever an operator may set, one row each.
+
+The class is the section, the annotation the type (mypy holds it against the kind), and the row is where the
+file's key, the flag, --help, corn.toml(5) and the commented example come from. Code receives the section it
+needs, frozen. Nothing here reads a file, and the application's interpreter imports it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from typing import Any, NamedTuple, TypeVar
+
+from .kinds import (
+    ADDRESSES,
+    COUNT,
+    COUNT_OR_AUTO,
+    PATH,
+    SIZE,
+    SPAN,
+    TABLE,
+    TARGET,
+    USER,
+    YES_NO,
+    Address,
+    Kind,
+)
+
+T = TypeVar("T")
+
+
+class Row(NamedTuple):
+    """One declaration and where it stands: `path` is ("http", "keepalive"), `key` is http.keepalive."""
+
+    path: tuple[str, ...]
+    kind: Kind[Any]
+    default: object
+    is_required: bool
+    help: str
+    more: str
+    example: str
+    needs_restart: bool
+    flag: str
+
+    @property
+    def key(self) -> str:
+        return ".".join(self.path)
+
+
+def setting(
+    kind: Kind[T],
+    default: T,
+    help: str,
+    *,
+    more: str = "",
+    example: str = "",
+    needs_restart: bool = False,
+    flag: str | None = "",
+) -> T:
+    """Declares a setting. `help` is for an operator, `more` for whoever reads the manual, `example` is TOML
+    where the default says little. `flag` is the name on the command line where the key's own is clumsy, None
+    if it is for files alone."""
+    metadata = _metadata(kind, help, more, example, needs_restart, flag)
+    if isinstance(default, Mapping):
+        return field(default_factory=lambda: default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def required(kind: Kind[T], help: str, *, more: str = "", example: str) -> T:
+    """Declares a setting without a default; on the command line it is an argument, not a flag."""
+    declared: T = field(metadata=_metadata(kind, help, more, example, False, None))
+    return declared
+
+
+def section(kind: Callable[[], T]) -> T:
+    """Declares a section: its rows are the fields of the class, its text is the class's docstring."""
+    return field(default_factory=kind, metadata={"section": kind})
+
+
+def _metadata(
+    kind: Kind[T], help: str, more: str, example: str, needs_restart: bool, flag: str | None
+) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "help": help,
+        "more": more,
+        "example": example,
+        "needs_restart": needs_restart,
+        "flag": flag,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """How many processes serve requests."""
+
+    count: int = setting(
+        COUNT_OR_AUTO,
+        0,
+        'Worker processes that serve requests, each one request at a time. `"auto"` is two for each CPU the '
+        "service may use, and one more: enough to keep the CPUs busy while others wait for a database.",
+        example="4",
+        flag="workers",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Http:
+    """What a client may send and how long it may take. Waiting for a client never occupies a worker, so
+    these limits protect memory and file descriptors rather than workers."""
+
+    keepalive: float = setting(
+        SPAN,
+        75.0,
+        "How long a connection without a request is kept open for the next one. Make it longer than the idle "
+        "timeout of a reverse proxy in front (60 s at nginx and most load balancers), so that the proxy is "
+        "always the one to close: a request never meets a closing connection. The default does.",
+    )
+    head_timeout: float = setting(
+        SPAN,
+        30.0,
+        "How long a client may take to send the request line and the header fields; then 408 and the end.",
+    )
+    body_timeout: float = setting(
+        SPAN,
+        300.0,
+        "How long a client may take to send the body of a request; then 408 and the end. Raise it where "
+        "people upload large files over slow lines.",
+    )
+    write_timeout: float = setting(
+        SPAN,
+        600.0,
+        "How long a client may take nothing of an answer before the connection is closed. A slow reader that "
+        "goes on reading may take as long as it likes.",
+    )
+    head_max: int = setting(
+        SIZE,
+        32 * 1024,
+        "How long the head of a request may be; a longer one is answered with 431. The default is what nginx "
+        "allows (four buffers of 8K).",
+    )
+    line_max: int = setting(
+        SIZE,
+        8 * 1024,
+        "How long the request line (414) and a single header field (431) may be. RFC 9112 asks for "
+        "8000 bytes at least.",
+    )
+    fields_max: int = setting(
+        COUNT,
+        100,
+        "How many header fields a request may have; more are answered with 431. 0 is off.",
+    )
+    body_max: int = setting(
+        SIZE,
+        128 * 1024 * 1024,
+        "How long the body of a request may be; a longer one is answered with 413, as a rule before it is "
+        "sent. A reverse proxy in front has a limit of its own (nginx: client_max_body_size, 1M).",
+    )
+    body_memory: int = setting(
+        SIZE,
+        1024 * 1024,
+        "Bodies up to this size wait for the application in memory, longer ones in a temporary file below "
+        "the service's cache directory, so that large uploads do not count as the worker's memory. `0`: "
+        "always in memory.",
+    )
+    spool_directory: str = ""
+    """Where those temporary files lie: the master sets it from $CACHE_DIRECTORY, it is not a key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One instance. `name` comes from the name of its file, it is not a key."""
+
+    name: str
+    app: str = required(
+        TARGET,
+        "The WSGI application: a module and the name of a callable in it. With `()` behind the name it is a "
+        "factory, which is called once for the application. Without a name it is `application`.",
+        more="The arguments of a factory may be literals: `shop:create_app(debug=True)`.",
+        example='"shop.wsgi:application"',
+    )
+    python: str = setting(
+        PATH,
+        "",
+        "The application's virtual environment, or a Python interpreter (3.10 or newer): the application "
+        "lives in it, apart from corn's own packages. Without it the application gets the interpreter that "
+        "runs corn.",
+        more="corn need not be installed there, and nothing that corn depends on can be imported there.",
+        example='"/srv/shop/.venv"',
+    )
+    chdir: str = setting(
+        PATH,
+        "",
+        "The working directory of the application, from which its modules are imported first.",
+        example='"/srv/shop"',
+    )
+    user: str = setting(
+        USER,
+        "",
+        "The user (and its group) that the whole instance runs as; without it `corn`. Give each instance its "
+        "own: processes of one user can read and kill each other.",
+        more="It is systemd that changes the user, by a drop-in which `systemctl daemon-reload` makes from "
+        "this key: corn never runs as root. The file must be readable for that user.",
+        example='"shop"',
+        needs_restart=True,
+        flag=None,
+    )
+    listen: tuple[Address, ...] = setting(
+        ADDRESSES,
+        (),
+        "Where to accept connections: `host:port` with an IP address, `:port` for every interface (IPv4 and "
+        "IPv6), `localhost:port` for this machine alone (both as well), `/path` or `unix:/path` for a socket "
+        "in the file system. Without it, `/run/corn/NAME.sock`.",
+        more="A socket in the file system may be written as a table with `path`, `mode` (octal, in quotes) "
+        "and `group`; without them they are `0660` and `www-data`. As systemd opens the sockets (by a "
+        "drop-in which `systemctl daemon-reload` makes from this key), ports below 1024 need no privilege. "
+        "There is no name resolution.",
+        example='["127.0.0.1:8080", {path = "/run/corn/shop.sock", mode = "0660", group = "www-data"}]',
+        needs_restart=True,
+    )
+    preload: bool = setting(
+        YES_NO,
+        True,
+        "Whether the application is imported once and the workers are forked from that process: they start "
+        "within milliseconds and share memory. `false`: each worker imports it for itself, for applications "
+        "that start threads or open connections when they are imported.",
+    )
+    start_timeout: float = setting(
+        SPAN,
+        60.0,
+        "How long the application may take until its first worker is ready; then the start (or the reload) "
+        "has failed.",
+    )
+    stop_timeout: float = setting(
+        SPAN,
+        60.0,
+        "How long running requests may take to finish when the service stops or a worker is replaced; then "
+        "they are ended.",
+    )
+    environment: Mapping[str, str] = setting(
+        TABLE,
+        {},
+        "Variables for the environment of the application. A reload exchanges them.",
+        more="All of them are text in quotes. Drop-ins add to them, or replace single ones. What must stay "
+        "secret is better kept out of a world-readable file.",
+        example='DJANGO_SETTINGS_MODULE = "shop.settings"',
+    )
+    workers: Workers = section(Workers)  # noqa: RUF009
+    http: Http = section(Http)  # noqa: RUF009
+
+
+def rows(of: type[Any] = Settings, above: tuple[str, ...] = ()) -> Iterator[Row]:
+    """All declarations in their order, those of a section where the section stands."""
+    for one in fields(of):
+        path = (*above, one.name)
+        if "section" in one.metadata:
+            yield from rows(one.metadata["section"], path)
+        elif "kind" in one.metadata:
+            default = one.default if one.default is not MISSING else None
+            if one.default_factory is not MISSING:
+                default = one.default_factory()
+            is_required = one.default is MISSING and one.default_factory is MISSING
+            names = {key: one.metadata[key] for key in ("kind", "help", "more", "example", "needs_restart")}
+            flag = one.metadata["flag"]
+            if flag is not None:
+                flag = "--" + (flag or "-".join(path).replace("_", "-"))
+            yield Row(path=path, default=default, is_required=is_required, flag=flag or "", **names)
+
+
+def sections(
+    of: type[Any] = Settings, above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], type[Any]]]:
+    """The sections below `of`, each with its path."""
+    for one in fields(of):
+        if "section" in one.metadata:
+            path = (*above, one.name)
+            yield path, one.metadata["section"]
+            yield from sections(one.metadata["section"], path)
+
+
+def value_of(settings: object, row: Row) -> Any:
+    """What a setting is set to."""
+    for name in row.path:
+        settings = getattr(settings, name)
+    return settings
+
+
+def changed_for_restart(old: Settings, new: Settings) -> list[Row]:
+    """The settings that differ and that a reload cannot exchange."""
+    return [row for row in rows() if row.needs_restart and value_of(old, row) != value_of(new, row)]
+
+
+def as_message(settings: Settings) -> dict[str, Any]:
+    """The settings as JSON can carry them over a lifeline; from_message() is the other side."""
+    plain = _plain(settings)
+    assert isinstance(plain, dict)
+    return plain
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def from_message(message: Mapping[str, Any]) -> Settings:
+    """The settings that as_message() was given. It trusts them: they were checked where they were read."""
+    listen = tuple(Address(**address) for address in message["listen"])
+    return build(Settings, {**message, "listen": listen})
+
+
+def build(of: type[T], values: Mapping[str, Any]) -> T:
+    """A section from the values of its settings, nested as the sections are; what is missing is default."""
+    nested = {
+        one.name: build(one.metadata["section"], values.get(one.name, {}))
+        for one in fields(of)  # type: ignore[arg-type]
+        if "section" in one.metadata
+    }
+    return of(**{**values, **nested})

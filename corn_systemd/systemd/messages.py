@@ -1,0 +1,249 @@
+"""THE messages: whatever an operator may act on, a row each.
+
+The journal's catalogue (journalctl -x) and the tests are made from this table. A row is a sentence with
+its fields, an id by which journalctl finds it (MESSAGE_ID=), and an explanation that says what to do.
+A field `name` is CORN_NAME in the journal. This module knows no journal.
+"""
+
+from dataclasses import dataclass
+
+EMERG, ALERT, CRIT, ERR, WARNING, NOTICE, INFO, DEBUG = range(8)
+"""Priorities, as in syslog(3)."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One row. `text` is a format of `fields`; `explain` is for whoever reads the journal at night."""
+
+    id: str
+    priority: int
+    text: str
+    fields: tuple[str, ...]
+    explain: str
+
+
+INSTANCE_READY = Message(
+    id="71e8d8648bd343f79b2575fee90c4481",
+    priority=INFO,
+    text="ready: {workers} workers serve {app} on {listen}, {milliseconds} ms after the start",
+    fields=("workers", "app", "listen", "milliseconds", "generation"),
+    explain="The first worker of the instance has said that it is ready; systemd has been told (READY=1).",
+)
+
+INSTANCE_STOPPING = Message(
+    id="3602e52fe6b84632a57e122a3ea54ea1",
+    priority=INFO,
+    text="stopping: {reason}",
+    fields=("reason",),
+    explain=(
+        "The master accepts no new connections, lets the running requests finish, and kills what is left "
+        "after stop_timeout. Connections that wait in the backlog stay with the socket unit."
+    ),
+)
+
+INSTANCE_STOPPED = Message(
+    id="10007b9feedd48009ed53c3715661233",
+    priority=INFO,
+    text="stopped after {requests} requests",
+    fields=("requests",),
+    explain="All workers have gone. Nothing of the instance is left running.",
+)
+
+INSTANCE_REFUSED = Message(
+    id="fe18dcbbda584b938fa0a151da536649",
+    priority=ERR,
+    text="can not start: {cause}",
+    fields=("cause",),
+    explain=(
+        "The instance ended with exit status 78 before it served anything: its settings are wrong or its "
+        "application can not be imported. The entry holds all errors, or the traceback. Mend the cause, "
+        "then: systemctl start corn@INSTANCE. Until then its socket does not listen, so that waiting "
+        "clients do not start it over and over."
+    ),
+)
+
+GENERATION_REFUSED = Message(
+    id="8a698c081ec24e6dbfbf25239e3920b8",
+    priority=ERR,
+    text="reload failed, generation {serving} goes on serving: {cause}",
+    fields=("cause", "generation", "serving"),
+    explain=(
+        "The new settings or the new code could not be brought up. Nothing has changed for clients: the "
+        "workers of the old generation serve on. Mend the cause and reload again."
+    ),
+)
+
+GENERATION_RELOADED = Message(
+    id="91773e3c15a64309961ac2920ba101b6",
+    priority=INFO,
+    text="reloaded: generation {generation} serves, {milliseconds} ms after it was asked for",
+    fields=("generation", "milliseconds"),
+    explain="All workers of the old generation have been replaced.",
+)
+
+LISTEN_NEEDS_RESTART = Message(
+    id="d421d4a224d44aaaa63372947e018d2d",
+    priority=WARNING,
+    text="the new settings listen elsewhere ({wanted}, now {actual}): that needs a restart",
+    fields=("wanted", "actual"),
+    explain=(
+        "A reload exchanges code and settings, and keeps the listening sockets. Run: systemctl "
+        "daemon-reload && systemctl restart corn@INSTANCE.socket corn@INSTANCE."
+    ),
+)
+
+MOLD_DIED = Message(
+    id="89129a9852374f51a0e74584fb33ebfa",
+    priority=ERR,
+    text="the mold of generation {generation} (pid {pid}) ended: {cause}",
+    fields=("generation", "pid", "cause"),
+    explain=(
+        "The process that imports the application and forks the workers has ended. The workers go on; "
+        "another mold of the same generation is started."
+    ),
+)
+
+MOLD_UNFIT = Message(
+    id="cc730d1191634525b78196f7630994ce",
+    priority=WARNING,
+    text="does not survive a fork: {what}",
+    fields=("what",),
+    explain=(
+        "When the application was imported it started threads or opened sockets. They do not work, or are "
+        "shared by accident, in the workers that are forked from it. Open them at the first request, or "
+        "set preload = false."
+    ),
+)
+
+WORKER_DIED = Message(
+    id="c68a683d0efe4d9cab3f465143257829",
+    priority=WARNING,
+    text="{role} worker {slot} (pid {pid}) ended by itself: {cause}",
+    fields=("role", "slot", "pid", "cause", "generation", "request"),
+    explain=(
+        "Nobody asked this worker to leave. The cause is the signal or the exit status that the kernel "
+        "reported; CORN_REQUEST is what it was serving, if it was. Another takes its place."
+    ),
+)
+
+WORKER_KILLED = Message(
+    id="66811d78fd7a478a81de6c4af8ca57a0",
+    priority=WARNING,
+    text="{role} worker {slot} (pid {pid}) killed: {cause}",
+    fields=("role", "slot", "pid", "cause", "generation", "request"),
+    explain="corn itself ended this worker, for the cause that the entry names.",
+)
+
+WORKERS_DIE_YOUNG = Message(
+    id="8c73e7933bbc49d0a586317fdbb8ee7c",
+    priority=ERR,
+    text=(
+        "{count} workers of generation {generation} ended within moments of their start, the last by "
+        "{cause}; next try in {delay} s"
+    ),
+    fields=("count", "generation", "cause", "delay"),
+    explain=(
+        "Workers that end as soon as they are started are started again more and more slowly, up to every "
+        "30 s."
+    ),
+)
+
+FORK_FAILED = Message(
+    id="612d6c98ae4f405481fd94d47c06b8f3",
+    priority=ERR,
+    text="can not start a {what}: {cause}",
+    fields=("what", "cause", "generation"),
+    explain=(
+        "The system has refused a new process: too many tasks (TasksMax=), no memory, or no file "
+        "descriptors. It is tried again."
+    ),
+)
+
+LISTENER_BOUND = Message(
+    id="1160ae2605e6487fab7a34d00d666c74",
+    priority=WARNING,
+    text="systemd passed no socket for {address}: bound it here; for systemd to hold it run: {cure}",
+    fields=("address", "cure"),
+    explain=(
+        "The instance's file names an address that its socket unit does not have, as a new file does "
+        "before systemctl daemon-reload. The instance serves there all the same."
+    ),
+)
+
+LISTENER_SURPLUS = Message(
+    id="3b0037d5cc2f486c87ec2034f270bab9",
+    priority=WARNING,
+    text="systemd passed a socket for {address}, which `listen` does not name: not served; run: {cure}",
+    fields=("address", "cure"),
+    explain="The socket unit holds an address that the instance's file does not name (any more).",
+)
+
+SETTINGS_WARNING = Message(
+    id="87f981bb5e18468688d51f6020377d49",
+    priority=WARNING,
+    text="{warning}",
+    fields=("warning",),
+    explain="The settings are usable, but not quite what was probably meant.",
+)
+
+JOURNAL_DROPPED = Message(
+    id="5bd91977919d42099f804e3d207b407f",
+    priority=WARNING,
+    text="{count} journal entries were dropped because journald did not take them",
+    fields=("count",),
+    explain="A stalled journal never stalls corn: what it does not take at once is counted and dropped.",
+)
+
+NOTIFY_LOST = Message(
+    id="0361f82375ef48298e0b0011074bc6af",
+    priority=WARNING,
+    text="the service manager can not be reached: {cause}",
+    fields=("cause",),
+    explain="A message for NOTIFY_SOCKET could not be sent. Said once, until one gets through again.",
+)
+
+# The HTTP worker's.
+
+APP_ERROR = Message(
+    id="643c56c397c24250953b2b9f56ca65e9",
+    priority=ERR,
+    text="the application failed in {request}: {error}",
+    fields=("request", "error", "head_left"),
+    explain=(
+        "The application raised an exception; the entry holds its traceback. The client got the page for "
+        "status 500, or, where CORN_HEAD_LEFT is yes, an answer that ends in its middle. The worker goes on."
+    ),
+)
+
+APP_MISCOUNTED = Message(
+    id="f9cfb69200694f0d8c722ee547bea563",
+    priority=WARNING,
+    text="the application answered {request} with {what}",
+    fields=("request", "what"),
+    explain=(
+        "The body of an answer did not fit its head. What was too much was not sent; where bytes were "
+        "missing the connection was closed, so that no other answer could be taken for the rest."
+    ),
+)
+
+SPOOL_FAILED = Message(
+    id="13aed39fc99645839e1480d1d2a722fd",
+    priority=ERR,
+    text="no room for a temporary file in {directory}: {cause}",
+    fields=("directory", "cause"),
+    explain=(
+        "Request bodies longer than http.body_memory and answers that clients take slowly wait in temporary "
+        "files. One could not be written; its client got status 503 or a closed connection."
+    ),
+)
+
+ACCEPT_FAILED = Message(
+    id="6c235b7925d34d4a96fdbf9f039a33c0",
+    priority=ERR,
+    text="can not accept connections: {cause}",
+    fields=("cause",),
+    explain=(
+        "The system has no file descriptor or no memory for another connection (LimitNOFILE= of the unit). "
+        "New connections wait in the backlog; it is tried again after a second."
+    ),
+)
