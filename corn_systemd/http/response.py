@@ -1,0 +1,154 @@
+"""The head of an answer: the application's status and fields -> checked text -> bytes.
+
+What an application may not say (PEP 3333: CR, LF, NUL, hop-by-hop fields, a status without a reason) is an
+AppError at the call that said it. Sends nothing, and does not ask for the time: `http_date` is told.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..errors import AppError
+from . import grammar
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+# RFC 9110, 7.6.1 and RFC 2616, 13.5.1: fields about this very connection, which is the server's.
+HOP_BY_HOP = frozenset(
+    (
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+
+# What a field means to us; most mean nothing.
+PLAIN, IS_LENGTH, IS_DATE = range(3)
+
+
+class StatusLine(NamedTuple):
+    """A status as the application gave it, ready to be sent."""
+
+    text: str
+    has_body: bool
+    """False for 204 and 304, whose answers end with the head (RFC 9112, 6.3)."""
+
+
+class StatusLines(dict[str, StatusLine]):
+    """Status -> StatusLine, checked once each. Bounded, as applications may invent reasons."""
+
+    BOUND = 256
+
+    def __missing__(self, status: str) -> StatusLine:
+        if not isinstance(status, str):
+            raise AppError(f"the status is {_a(status)}, not a str")
+        if not grammar.status_line(status):
+            raise AppError(f"the status {status!r} is not three digits from 200 on, a space and a reason")
+        line = StatusLine(f"HTTP/1.1 {status}\r\n", status[:3] not in ("204", "304"))
+        if len(self) >= self.BOUND:
+            self.clear()
+        self[str(status)] = line
+        return line
+
+
+class AnswerNames(dict[str, int]):
+    """Field name as the application gave it -> what it means to us, checked once each. Bounded."""
+
+    BOUND = 1024
+
+    def __missing__(self, name: str) -> int:
+        if not isinstance(name, str):
+            raise AppError(f"a header name is {_a(name)}, not a str")
+        if not grammar.is_token(name):
+            raise AppError(f"the header name {name!r} is not a token")
+        lower = name.lower()
+        if lower in HOP_BY_HOP:
+            raise AppError(f"the header {name} is about the connection, which is not the application's")
+        meaning = {"content-length": IS_LENGTH, "date": IS_DATE}.get(lower, PLAIN)
+        if len(self) >= self.BOUND:
+            self.clear()
+        self[str(name)] = meaning
+        return meaning
+
+
+class Fields(NamedTuple):
+    """Checked fields: `text` is whole lines; `length` is what Content-Length says, if it is there."""
+
+    text: str
+    length: int | None
+    is_dated: bool
+
+
+STATUS_LINES = StatusLines()
+_NAMES = AnswerNames()
+
+
+def fields(headers: Sequence[tuple[str, str]]) -> Fields:
+    """The application's headers as text. Raises AppError, TypeError or ValueError for what is no header."""
+    text = ""
+    special = 0
+    for name, value in headers:
+        special += _NAMES[name]
+        text += name + ": " + value + "\r\n"
+    # Our line ends aside nothing may be invisible, and each line end must be ours; else a closer look.
+    is_plain = text.isascii() and text.replace("\r\n", "").isprintable()
+    if not is_plain or text.count("\r\n") != len(headers):
+        _look(headers)
+    if special:
+        return _special(headers, text)
+    return Fields(text, None, False)
+
+
+def _look(headers: Sequence[tuple[str, str]]) -> None:
+    for name, value in headers:
+        if grammar.has_control(value):
+            raise AppError(f"the value of the header {name} holds what may not be sent: {value!r}")
+
+
+def _special(headers: Sequence[tuple[str, str]], text: str) -> Fields:
+    length: int | None = None
+    is_dated = False
+    for name, value in headers:
+        meaning = _NAMES[name]
+        if meaning == IS_DATE:
+            is_dated = True
+        elif meaning == IS_LENGTH:
+            if length is not None:
+                raise AppError("more than one Content-Length")
+            if not grammar.content_length(value):
+                raise AppError(f"the Content-Length {value!r} is not a number")
+            length = int(value)
+    return Fields(text, length, is_dated)
+
+
+def without_length(headers: Sequence[tuple[str, str]]) -> str:
+    """The lines of checked headers but for Content-Length, which 204 may not have (RFC 9110, 8.6)."""
+    return "".join(f"{name}: {value}\r\n" for name, value in headers if _NAMES[name] != IS_LENGTH)
+
+
+def _a(value: object) -> str:
+    return f"a {type(value).__name__}"
+
+
+_DAYS = ("Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed")
+_MONTHS = ("Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb")
+
+
+def http_date(seconds: int) -> str:
+    """Seconds since the epoch as IMF-fixdate (RFC 9110, 5.6.7); English whatever the locale."""
+    days, second = divmod(seconds, 86400)
+    # Years begin in March here, so that the leap day is the last one; eras have 400 years, 146097 days.
+    era, day = divmod(days + 719468, 146097)
+    year = (day - day // 1460 + day // 36524 - day // 146096) // 365
+    day -= 365 * year + year // 4 - year // 100
+    month = (5 * day + 2) // 153
+    day -= (153 * month + 2) // 5
+    year += 400 * era + (month >= 10)
+    hour, minute = second // 3600, second // 60 % 60
+    date = f"{_DAYS[days % 7]}, {day + 1:02} {_MONTHS[month]} {year:04}"
+    return f"{date} {hour:02}:{minute:02}:{second % 60:02} GMT"
