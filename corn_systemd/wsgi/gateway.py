@@ -1,0 +1,292 @@
+"""One call of the application, by the rules of PEP 3333, from environ to the last byte.
+
+The application is pulled, never pushed: `begin` calls it, `advance` takes more of its iterable, and both
+stop when the sink is full. Owns no I/O: what leaves goes to a Sink. Whatever the application raises ends
+here, SystemExit and KeyboardInterrupt included: a request must not decide the life of a worker that
+others wait for. (Ctrl-C is the master's business; a worker ignores SIGINT.)
+"""
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import copy_context
+from types import TracebackType
+from typing import Any
+
+from ..errors import AppError
+from ..http import pages, response
+from ..http.request import RequestHead
+from .environ import Application, Environ
+from .files import FileWrapper, plain_file
+from .sink import Sink
+
+# How much of an iterable is taken before others have their turn, although the client takes all.
+TURN_BYTES = 1024 * 1024
+
+_END = object()
+ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType]
+
+
+class Exchange:
+    """One request and its answer. The attributes below are how every exchange begins."""
+
+    line: response.StatusLine | None = None
+    text = ""
+    length: int | None = None
+    """What the application's Content-Length says."""
+    is_dated = False
+    is_chunked = False
+    has_begun = False
+    """Whether the head has left."""
+    is_single = False
+    is_cut = False
+    sent = 0
+    result: Iterable[bytes] | None = None
+    iterator: Iterator[bytes] | None = None
+    is_done = False
+    """Nothing more will be sent, and the application has been let go."""
+    failure: BaseException | None = None
+    """What the application raised."""
+    has_page = False
+    """Whether the answer is ours, the one for status 500."""
+    complaint = ""
+    """What the application did wrong without raising."""
+
+    def __init__(self, sink: Sink, head: RequestHead, keep: bool) -> None:
+        """`keep`: whether the connection may serve another request after this one."""
+        self.sink = sink
+        self.head = head
+        self.keep = keep
+        # Variables of one request (contextvars) are not seen by the next, nor by one that is served between
+        # two pieces of this answer.
+        self.run = copy_context().run
+
+    def begin(self, application: Application, environ: Environ) -> None:
+        """Calls the application and sends what the sink takes of its answer."""
+        try:
+            result = self.run(application, environ, self.start_response)
+            if type(result) is list or type(result) is tuple:
+                self._whole(result)
+                return
+            self.result = result
+            if type(result) is FileWrapper and not self.has_begun and self._file(result):
+                self._finish()
+                return
+            self.is_single = hasattr(result, "__len__") and len(result) == 1  # type: ignore[arg-type]
+            self.iterator = iter(result)
+        except BaseException as error:
+            self._fail(error)
+            return
+        self.advance()
+
+    def advance(self) -> None:
+        """Takes more of the iterable, until it ends, the sink is full, or others should have a turn."""
+        assert self.iterator is not None
+        sink, run, iterator = self.sink, self.run, self.iterator
+        turn_ends = self.sent + TURN_BYTES
+        try:
+            while not sink.is_full and self.sent < turn_ends:
+                piece: Any = run(next, iterator, _END)
+                if piece is not _END:
+                    self.write(piece)
+                if piece is _END or self.is_cut:
+                    self._finish()
+                    return
+        except BaseException as error:
+            self._fail(error)
+
+    def abandon(self) -> None:
+        """The client has gone: nothing more is taken, the application is told by close()."""
+        if not self.is_done:
+            self.keep = False
+            self._close()
+
+    # What the application calls.
+
+    def start_response(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: ExceptionInfo | tuple[None, None, None] | None = None,
+    ) -> Callable[[bytes], None]:
+        """Checks at once, so that the application's own stack shows who was wrong."""
+        if exc_info is not None:
+            try:
+                if self.has_begun and exc_info[1] is not None:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None
+        elif self.line is not None:
+            raise AppError("start_response was called twice without exc_info")
+        if not isinstance(headers, list):
+            raise AppError(f"the headers are a {type(headers).__name__}, not a list")
+        line = response.STATUS_LINES[status]
+        self.text, self.length, self.is_dated = response.fields(headers)
+        if not line.has_body and self.length is not None:
+            self.length = None
+            if status.startswith("204"):
+                self.text = response.without_length(headers)
+        self.line = line
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        """Sends one piece of the body, behind the head if that has not left."""
+        if self.is_done:
+            raise AppError("a piece of the body came after the end of the answer")
+        if not isinstance(data, bytes):
+            raise AppError(f"a piece of the body is a {type(data).__name__}, not bytes")
+        if self.line is None:
+            raise AppError("a piece of the body came before start_response was called")
+        if not data:
+            return
+        size = len(data)
+        before = b""
+        if not self.has_begun:
+            before = self._head(size if self.is_single else None)
+        if self.head.method == "HEAD" or not self.line.has_body:
+            if not self.line.has_body:
+                self.complaint = "a body for a status that has none"
+            # An endless body must not be waited for.
+            self.is_cut = True
+            if before:
+                self.sink.send((before,))
+            return
+        if self.length is not None and self.sent + size > self.length:
+            self.complaint = f"more bytes of body than its Content-Length of {self.length}"
+            self.is_cut = True
+            size = self.length - self.sent
+            data = data[:size]
+        self.sent += size
+        if self.is_chunked:
+            self.sink.send((b"%s%x\r\n" % (before, size), data, b"\r\n"))
+        elif before:
+            self.sink.send((before, data))
+        elif data:
+            self.sink.send((data,))
+
+    # The ways an answer takes.
+
+    def _whole(self, result: list[bytes] | tuple[bytes, ...]) -> None:
+        """A body that is all there. The only way that must be quick, so it goes by itself."""
+        body = result[0] if len(result) == 1 else b"".join(result)
+        size = len(body)
+        if (
+            type(body) is bytes
+            and self.line is not None
+            and (self.length is None or self.length == size)
+            and self.line.has_body
+            and self.head.method != "HEAD"
+            and not self.has_begun
+        ):
+            self.sink.send((self._head(size), body))
+            self.is_done = True
+            return
+        self.is_single = bool(body)
+        self.write(body)
+        self._finish()
+
+    def _head(self, size: int | None) -> bytes:
+        """The head, about to leave; `size` is the whole body's where that is known."""
+        line = self.line
+        assert line is not None
+        text = line.text + self.text
+        if not self.is_dated:
+            text += self.sink.date_line()
+        minor = self.head.minor
+        if self.length is None and line.has_body:
+            if size is not None:
+                text += f"Content-Length: {size}\r\n"
+                self.length = size
+            elif self.head.method != "HEAD":
+                if minor:
+                    text += "Transfer-Encoding: chunked\r\n"
+                    self.is_chunked = True
+                else:
+                    self.keep = False
+        if not self.keep:
+            text += "Connection: close\r\n"
+        elif not minor:
+            text += "Connection: keep-alive\r\n"
+        self.has_begun = True
+        self.sink.head_leaves()
+        return f"{text}\r\n".encode("latin-1")
+
+    def _file(self, wrapper: FileWrapper) -> bool:
+        """Sends a wrapped file as a whole; False if it must be read instead."""
+        raw = plain_file(wrapper)
+        if raw is None or self.line is None:
+            return False
+        size = self.sink.measure(raw)
+        if size is None:
+            return False
+        if raw.writable():
+            wrapper.filelike.flush()  # type: ignore[attr-defined]
+            size = self.sink.measure(raw) or 0
+        position = wrapper.filelike.tell()  # type: ignore[attr-defined]
+        there = size - position
+        if there <= 0:
+            return False
+        head = self._head(there)
+        if self.head.method == "HEAD" or not self.line.has_body:
+            self.sink.send((head,))
+        else:
+            assert self.length is not None
+            self.sent = self.sink.send_file(head, raw, position, min(there, self.length))
+        return True
+
+    def _finish(self) -> None:
+        """The application has nothing more to say."""
+        if self.line is None:
+            raise AppError("the application returned without calling start_response")
+        if not self.has_begun:
+            # RFC 9110, 9.3.2: no bytes in answer to HEAD say nothing about those of GET.
+            self.sink.send((self._head(None if self.head.method == "HEAD" else 0),))
+        if self.is_chunked:
+            self.sink.send((b"0\r\n\r\n",))
+        elif self.length and self.sent < self.length and self.head.method != "HEAD":
+            self.complaint = f"{self.sent} bytes of body where its Content-Length says {self.length}"
+            self.keep = False
+        self._close()
+
+    def _fail(self, error: BaseException) -> None:
+        """Answers with a page if nothing has left, else the connection must end where it is."""
+        self.failure = error
+        if self.has_begun:
+            self.keep = False
+        else:
+            self.has_begun = self.has_page = True
+            accept = self.head.fields.get("HTTP_ACCEPT", "")
+            connection = "" if self.keep and self.head.minor else "Connection: close\r\n"
+            self.keep = not connection
+            self.sink.head_leaves()
+            page = pages.page(
+                500,
+                "the application failed",
+                accept,
+                self.sink.date_line(),
+                connection,
+                is_head=self.head.method == "HEAD",
+            )
+            self.sink.send((page,))
+        self._close()
+
+    def _close(self) -> None:
+        self.is_done = True
+        self.iterator = None
+        result, self.result = self.result, None
+        close = getattr(result, "close", None)
+        if close is None:
+            return
+        try:
+            self.run(close)
+        except BaseException as error:
+            # The answer is whole, or its failure is known: the client is none the wiser.
+            self.failure = self.failure or error
+
+
+def describe(error: BaseException) -> tuple[str, str]:
+    """(one line, the traceback from the application's first frame on) of what an application raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    lines = traceback.format_exception(type(error), error, trace)
+    return traceback.format_exception_only(type(error), error)[-1].strip(), "".join(lines)
