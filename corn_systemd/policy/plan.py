@@ -1,0 +1,126 @@
+"""The one decision of the master: what is desired and what is there → what to do.
+
+Start, scaling, reload, stop, crash and an overdue child are all this function; the story of each is told
+by its history in the tests. Called every turn, it must be idempotent: what it asked for shows in the
+children of the next turn. Pure; `now` is an argument.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from .view import Action, Child, Desired, Drain, Fork, Kill, Role, StartMold, State
+
+_ACTIVE = (State.STARTING, State.READY)
+
+
+def plan(desired: Desired, children: Sequence[Child], now: float) -> list[Action]:
+    """The actions of this turn, in the order in which they are to be done."""
+    if desired.stopping:
+        return [*_overdue(desired, children, now), *_stop(children)]
+    overdue = list(_overdue(desired, children, now))
+    killed = {action.key for action in overdue}
+    left = [child for child in children if child.key not in killed]
+    return [*overdue, *_molds(desired, left, now), *_workers(desired, left, now)]
+
+
+def is_settled(desired: Desired, children: Sequence[Child]) -> bool:
+    """Whether all workers are of the desired generation, as many as desired, and ready; those that are
+    leaving do not count."""
+    workers = [child for child in children if child.role is Role.HTTP and child.state in _ACTIVE]
+    return len(workers) == desired.http and all(
+        worker.generation == desired.generation and worker.state is State.READY for worker in workers
+    )
+
+
+def next_instant(desired: Desired, children: Sequence[Child], now: float) -> float:
+    """When plan() may say something new although nothing happens; infinity when never."""
+    instants = [deadline for child in children if (deadline := _deadline(desired, child)) is not None]
+    if now < desired.hold_until:
+        instants.append(desired.hold_until)
+    return min(instants, default=float("inf"))
+
+
+def _deadline(desired: Desired, child: Child) -> float | None:
+    if child.state is State.STARTING and desired.start_timeout:
+        return child.since + desired.start_timeout
+    if child.state is State.DRAINING and desired.patience:
+        return child.since + desired.patience
+    return None
+
+
+def _overdue(desired: Desired, children: Sequence[Child], now: float) -> Iterator[Kill]:
+    for child in children:
+        deadline = _deadline(desired, child)
+        if deadline is not None and now >= deadline:
+            if child.state is State.STARTING:
+                yield Kill(child.key, f"not ready within start_timeout ({desired.start_timeout:g} s)")
+            else:
+                yield Kill(child.key, f"not gone within {desired.patience:g} s of being asked to")
+
+
+def _stop(children: Sequence[Child]) -> Iterator[Action]:
+    for child in children:
+        if child.state in _ACTIVE:
+            # A worker that is not ready serves nobody, and a mold has nothing to finish.
+            is_idle = child.role is Role.MOLD or child.state is State.STARTING
+            yield Kill(child.key, "stopping") if is_idle else Drain(child.key)
+
+
+def _molds(desired: Desired, children: Sequence[Child], now: float) -> Iterator[Action]:
+    molds = [child for child in children if child.role is Role.MOLD]
+    current = [mold for mold in molds if mold.generation == desired.generation]
+    if not any(mold.state in _ACTIVE for mold in current) and now >= desired.hold_until:
+        yield StartMold(desired.generation)
+    is_proven = any(
+        child.generation == desired.generation and child.state is State.READY and child.role is not Role.MOLD
+        for child in children
+    )
+    for mold in molds:
+        # An older mold stays until the newer generation has shown a ready worker; a newer one has failed.
+        is_older = mold.generation < desired.generation
+        is_stale = is_proven if is_older else mold.generation > desired.generation
+        if mold.state in _ACTIVE and is_stale:
+            yield Kill(mold.key, "its generation has been replaced")
+
+
+def _workers(desired: Desired, children: Sequence[Child], now: float) -> Iterator[Action]:
+    workers = [child for child in children if child.role is Role.HTTP and child.state in _ACTIVE]
+    current = [worker for worker in workers if worker.generation == desired.generation]
+    others = [worker for worker in workers if worker.generation != desired.generation]
+    ready = sum(worker.state is State.READY for worker in workers)
+
+    mold = _newest_mold(desired, children)
+    if mold is not None and now >= desired.hold_until:
+        if mold.generation == desired.generation:
+            # Beside workers of another generation one more than desired may live: the successor comes
+            # first, and the first successor comes in any case.
+            room = desired.http + bool(others) - len(workers)
+            missing = min(desired.http - len(current), room if current else max(room, 1))
+        else:
+            missing = desired.http - len(workers)
+        for _ in range(missing):
+            yield Fork(mold.generation, Role.HTTP)
+
+    # Nobody leaves whom the clients still need, nor before the desired generation has shown that it lives.
+    is_proven = any(worker.state is State.READY for worker in current)
+    surplus = ready - desired.http if is_proven else 0
+    for worker in sorted(others, key=lambda child: (child.generation, child.since)):
+        if worker.state is State.STARTING and worker.generation > desired.generation:
+            yield Kill(worker.key, "its generation has been given up")
+        elif worker.state is State.READY and surplus > 0:
+            surplus -= 1
+            yield Drain(worker.key)
+    excess = len(current) - desired.http
+    for worker in sorted(current, key=lambda child: (child.state is State.READY, child.since)):
+        if excess > 0 and not others:
+            excess -= 1
+            yield Drain(worker.key)
+
+
+def _newest_mold(desired: Desired, children: Sequence[Child]) -> Child | None:
+    """The mold to fork from: of the desired generation, or meanwhile of the one before it."""
+    ready = [
+        child
+        for child in children
+        if child.role is Role.MOLD and child.state is State.READY and child.generation <= desired.generation
+    ]
+    return max(ready, key=lambda mold: mold.generation, default=None)

@@ -1,0 +1,77 @@
+"""What the master knows and may do, as values: children, what is desired, and the actions."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Role(Enum):
+    """What a child is for."""
+
+    MOLD = "mold"
+    HTTP = "http"
+
+
+class State(Enum):
+    """Where a child is in its life; a child that has ended is no child any more."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"  # asked to leave
+    KILLED = "killed"  # sent SIGKILL, not yet reaped
+
+
+@dataclass(frozen=True)
+class Child:
+    """The master's record of one process. `key` is unique over the master's life; a pid is not."""
+
+    key: int
+    role: Role
+    generation: int
+    state: State
+    since: float
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What shall be: workers of this generation, so many; none at all when stopping.
+
+    `hold_until` is the instant before which nothing is started (back-off). `linger` is how long a
+    draining worker keeps idle connections, and `patience` how long a child may take to leave.
+    """
+
+    generation: int
+    http: int
+    stopping: bool = False
+    hold_until: float = 0.0
+    start_timeout: float = 60.0
+    linger: float = 1.0
+    patience: float = 60.0
+
+
+@dataclass(frozen=True)
+class StartMold:
+    generation: int
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Ask the mold of this generation for one more worker."""
+
+    generation: int
+    role: Role
+
+
+@dataclass(frozen=True)
+class Drain:
+    """Ask a child to finish what it does and leave."""
+
+    key: int
+
+
+@dataclass(frozen=True)
+class Kill:
+    key: int
+    cause: str
+
+
+Action = StartMold | Fork | Drain | Kill
