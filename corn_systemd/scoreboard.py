@@ -1,0 +1,154 @@
+"""Shared memory in which each worker says what it does: one slot a child, one writer a slot.
+
+The master and any tool that maps the file read it; they never wait for a worker and never write into
+its slot while it lives. Words are native 64-bit, aligned, stored one at a time: a reader may see an old
+word beside a new one, so what must be told apart carries the request's number.
+
+Nothing here decides anything.
+"""
+
+import mmap
+import os
+import struct
+import time
+from dataclasses import dataclass
+
+MAGIC = b"cornboard\x00\x00\x01"
+HEADER_SIZE = 256
+SLOT_SIZE = 256
+
+# The words of a slot. REQUESTS counts begun requests; a request runs while it exceeds ANSWERED.
+PID, GENERATION, ROLE, STATE = range(4)
+REQUESTS, ANSWERED, BEGAN_NS, CPU_NS, CLIENT_FD, HEAD_LEFT, CONNECTIONS, TEXT_LENGTH = range(4, 12)
+_TEXT_AT = 96
+_TEXT_SIZE = SLOT_SIZE - _TEXT_AT
+
+EMPTY, STARTING, READY, DRAINING = range(4)
+STATES = ("empty", "starting", "ready", "draining")
+ROLES = ("", "http", "cron")
+
+
+@dataclass(frozen=True)
+class SlotView:
+    """What one slot said when it was read; `began_at` is monotonic, in seconds."""
+
+    number: int
+    pid: int
+    generation: int
+    role: str
+    state: str
+    requests: int
+    is_busy: bool
+    began_at: float
+    connections: int
+    request: str
+
+
+class Slot:
+    """One child's place, written by that child alone. Every method costs a fraction of a microsecond."""
+
+    __slots__ = ("_text", "_words", "number")
+
+    def __init__(self, number: int, words: memoryview, text: memoryview) -> None:
+        self.number = number
+        self._words = words
+        self._text = text
+
+    def claim(self, pid: int, generation: int, role: str) -> None:
+        words = self._words
+        for index in range(_TEXT_AT // 8):
+            words[index] = 0
+        words[GENERATION] = generation
+        words[ROLE] = ROLES.index(role)
+        words[STATE] = STARTING
+        words[PID] = pid
+
+    def state(self, state: int) -> None:
+        self._words[STATE] = state
+
+    def clear(self) -> None:
+        """Leaves the slot empty; for the master, when the child has been reaped."""
+        self._words[PID] = 0
+        self._words[STATE] = EMPTY
+
+    def begin(self, fd: int, method: str, target: str) -> None:
+        """The application is about to be called for the client on `fd`."""
+        words = self._words
+        line = f"{method} {target}".encode("latin-1", "replace")[:_TEXT_SIZE]
+        length = len(line)
+        self._text[:length] = line
+        words[TEXT_LENGTH] = length
+        words[CLIENT_FD] = fd
+        words[HEAD_LEFT] = 0
+        words[BEGAN_NS] = time.monotonic_ns()
+        words[REQUESTS] += 1
+
+    def head_left(self) -> None:
+        """The first byte of the answer is about to leave: nobody else may answer now."""
+        self._words[HEAD_LEFT] = 1
+
+    def end(self) -> None:
+        """The application has returned and its answer is whole."""
+        words = self._words
+        words[ANSWERED] = words[REQUESTS]
+
+    def connections(self, count: int) -> None:
+        self._words[CONNECTIONS] = count
+
+    def view(self) -> SlotView:
+        words = self._words
+        requests, answered = words[REQUESTS], words[ANSWERED]
+        length = min(words[TEXT_LENGTH], _TEXT_SIZE)
+        role, state = words[ROLE], words[STATE]
+        return SlotView(
+            number=self.number,
+            pid=words[PID],
+            generation=words[GENERATION],
+            role=ROLES[role] if role < len(ROLES) else "",
+            state=STATES[state] if state < len(STATES) else "",
+            requests=requests,
+            is_busy=requests != answered,
+            began_at=words[BEGAN_NS] / 1e9,
+            connections=words[CONNECTIONS],
+            request=bytes(self._text[:length]).decode("latin-1"),
+        )
+
+
+class Scoreboard:
+    """The whole page: made by the master, mapped by its children through the same file descriptor."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        size = os.fstat(fd).st_size
+        self._map = mmap.mmap(fd, size)
+        magic, self.count = struct.unpack_from("=12sI", self._map)
+        if magic != MAGIC:
+            raise ValueError("not a scoreboard of this version")
+        self._view = memoryview(self._map)
+
+    @classmethod
+    def create(cls, count: int, path: str | None = None) -> "Scoreboard":
+        """A new page with `count` slots: at `path`, so that tools find it, or without a name.
+
+        A file of the same name, left by an earlier master, is replaced and not written over: a child of
+        that master may still write there.
+        """
+        if path is None:
+            fd = os.memfd_create("corn-scoreboard", os.MFD_CLOEXEC)
+        else:
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        os.ftruncate(fd, HEADER_SIZE + count * SLOT_SIZE)
+        os.pwrite(fd, struct.pack("=12sI", MAGIC, count), 0)
+        return cls(fd)
+
+    def slot(self, number: int) -> Slot:
+        """The slot `number`, 0 ≤ number < count."""
+        if not 0 <= number < self.count:
+            raise IndexError(f"no slot {number} of {self.count}")
+        start = HEADER_SIZE + number * SLOT_SIZE
+        whole = self._view[start : start + SLOT_SIZE]
+        return Slot(number, whole[:_TEXT_AT].cast("Q"), whole[_TEXT_AT:])

@@ -1,0 +1,34 @@
+"""A pipe of signal numbers: nothing runs in a handler, the pipe is the queue.
+
+CPython's C handler writes each signal's number into it (signal.set_wakeup_fd); the Python handlers do
+nothing, so that no exception ever lands between two lines of the master.
+"""
+
+import os
+import signal
+from collections.abc import Iterable
+from types import FrameType
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """The number is in the pipe already."""
+
+
+class Signals:
+    """Takes over the given signals of this process, which must have only its main thread."""
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        for number in numbers:
+            signal.signal(number, _ignore)
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def take(self) -> list[int]:
+        """The numbers that have come since the last call, in their order, never waiting."""
+        try:
+            return list(os.read(self._reader, 4096))
+        except BlockingIOError:
+            return []

@@ -1,0 +1,89 @@
+"""The master's words to the service manager (sd_notify(3)), and the watchdog's pings.
+
+Every datagram is sent without waiting; one that can not be sent is told to the caller, who says so once.
+Nothing here decides when: readiness and pings are earned by the master.
+"""
+
+import os
+import time
+from collections.abc import MutableMapping
+
+import sdnotify
+
+
+class Notifier:
+    """Speaks to $NOTIFY_SOCKET when there is one; otherwise every call does nothing."""
+
+    def __init__(self, environment: MutableMapping[str, str]) -> None:
+        """Takes NOTIFY_SOCKET and the WATCHDOG variables out of `environment`: no child may speak for us."""
+        # sdnotify finds the address and connects; what is sent goes over its socket as UTF-8 and without
+        # waiting, since its own notify() encodes latin-1 and blocks.
+        self._socket = sdnotify.SystemdNotifier().socket if environment.get("NOTIFY_SOCKET") else None
+        if self._socket is not None:
+            self._socket.setblocking(False)
+        self._address = environment.pop("NOTIFY_SOCKET", "")
+        microseconds = environment.pop("WATCHDOG_USEC", "")
+        pid = environment.pop("WATCHDOG_PID", "")
+        watched = microseconds.isdecimal() and pid in ("", str(os.getpid()))
+        # Half of what systemd allows (sd_watchdog_enabled(3)).
+        self.watchdog_interval = int(microseconds) / 2e6 if watched else 0.0
+        self._pinged_at = float("-inf")
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether there is a service manager to speak to."""
+        return self._socket is not None
+
+    def send(self, **states: str | int) -> bool:
+        """Sends `STATE=value` lines in one datagram; False when the manager can not be reached."""
+        if self._socket is None:
+            return True
+        lines = "\n".join(f"{name}={str(value).replace(chr(10), ' ')}" for name, value in states.items())
+        try:
+            self._socket.send(lines.encode("utf-8", "replace"))
+        except OSError:
+            return False
+        return True
+
+    def ready(self, status: str) -> bool:
+        return self.send(READY=1, STATUS=status)
+
+    def reloading(self) -> bool:
+        # Both in one datagram: Type=notify-reload of systemd 253 demands it, and 252 ignores the clock.
+        return self.send(RELOADING=1, MONOTONIC_USEC=time.monotonic_ns() // 1000)
+
+    def extend(self, seconds: float) -> bool:
+        """Asks for `seconds` more, from now, to start, reload or stop."""
+        return self.send(EXTEND_TIMEOUT_USEC=int(seconds * 1e6))
+
+    def alive(self, now: float) -> bool:
+        """Pings the watchdog when half of its interval has gone by since the last ping."""
+        if not self.watchdog_interval or now - self._pinged_at < self.watchdog_interval:
+            return True
+        self._pinged_at = now
+        return self.send(WATCHDOG=1)
+
+    def store(self, name: str, fd: int) -> bool:
+        """Leaves a listening socket in the manager's fd store, for the next master (FDSTORE=1)."""
+        return self._with_systemd(f"FDSTORE=1\nFDNAME={name}\nFDPOLL=0", [fd])
+
+    def forget(self, name: str) -> bool:
+        """Removes what is stored under `name` (FDSTOREREMOVE=1)."""
+        return self.send(FDSTOREREMOVE=1, FDNAME=name)
+
+    def _with_systemd(self, state: str, fds: list[int]) -> bool:
+        """Passes descriptors; False without the systemd-python package."""
+        if self._socket is None:
+            return True
+        try:
+            from systemd import daemon
+        except ImportError:
+            return False
+        # libsystemd reads the address from the environment, where our children shall not find it.
+        os.environ["NOTIFY_SOCKET"] = self._address
+        try:
+            return bool(daemon.notify(state, fds=fds))
+        except OSError:
+            return False
+        finally:
+            del os.environ["NOTIFY_SOCKET"]

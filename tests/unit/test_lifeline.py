@@ -1,0 +1,71 @@
+import os
+import socket
+
+import pytest
+
+from corn_systemd.lifeline import PACKET_MAX, Lifeline
+
+
+@pytest.fixture
+def ends() -> tuple[Lifeline, Lifeline]:
+    mine, theirs = Lifeline.pair()
+    return mine, Lifeline(theirs)
+
+
+def test_a_message_arrives_whole_with_its_fields(ends: tuple[Lifeline, Lifeline]) -> None:
+    mine, theirs = ends
+    mine.send("fork", key=3, role="http")
+    mine.send("drain", linger=1.5)
+    first, second = theirs.receive(), theirs.receive()
+    assert first is not None and (first.kind, first.fields) == ("fork", {"key": 3, "role": "http"})
+    assert second is not None and second.fields == {"linger": 1.5}
+
+
+def test_nothing_to_hear_is_none_and_never_a_wait(ends: tuple[Lifeline, Lifeline]) -> None:
+    assert ends[0].receive() is None
+
+
+def test_the_end_of_the_other_side_is_the_end_of_file(ends: tuple[Lifeline, Lifeline]) -> None:
+    mine, theirs = ends
+    mine.send("ready")
+    mine.close()
+    assert theirs.receive() is not None
+    with pytest.raises(EOFError):
+        theirs.receive()
+    assert not theirs.send("hello")
+
+
+def test_descriptors_travel_and_are_closed_on_exec(ends: tuple[Lifeline, Lifeline]) -> None:
+    mine, theirs = ends
+    reader, writer = os.pipe()
+    mine.send("boot", (reader,))
+    message = theirs.receive()
+    assert message is not None
+    (fd,) = message.fds
+    os.write(writer, b"through")
+    assert os.read(fd, 10) == b"through"
+    assert not os.get_inheritable(fd)
+    for each in (reader, writer, fd):
+        os.close(each)
+
+
+def test_a_text_too_long_for_a_packet_is_cut_in_its_middle(ends: tuple[Lifeline, Lifeline]) -> None:
+    mine, theirs = ends
+    assert mine.send("failed", summary="short", traceback="a" * PACKET_MAX + "the last line")
+    message = theirs.receive()
+    assert message is not None
+    assert message.fields["summary"] == "short"
+    text = message.fields["traceback"]
+    assert text.startswith("aaa") and text.endswith("the last line") and "characters cut" in text
+
+
+def test_a_full_lifeline_refuses_rather_than_waits(ends: tuple[Lifeline, Lifeline]) -> None:
+    mine, _theirs = ends
+    assert not all(mine.send("failed", traceback="x" * 20000) for _ in range(100))
+
+
+def test_a_lifeline_is_a_packet_socket() -> None:
+    mine, theirs = Lifeline.pair()
+    with theirs:
+        assert theirs.type & socket.SOCK_SEQPACKET == socket.SOCK_SEQPACKET
+    mine.close()

@@ -1,0 +1,67 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from corn_systemd.scoreboard import DRAINING, HEADER_SIZE, READY, SLOT_SIZE, Scoreboard
+
+
+def test_what_a_worker_writes_is_read_through_another_mapping(tmp_path: Path) -> None:
+    board = Scoreboard.create(4, str(tmp_path / "scoreboard"))
+    slot = board.slot(2)
+    slot.claim(4711, generation=3, role="http")
+    slot.state(READY)
+    slot.connections(5)
+    slot.begin(9, "GET", "/slow?x=1")
+    view = Scoreboard(os.open(tmp_path / "scoreboard", os.O_RDWR)).slot(2).view()
+    assert (view.pid, view.generation, view.role, view.state) == (4711, 3, "http", "ready")
+    assert (view.requests, view.is_busy, view.request, view.connections) == (1, True, "GET /slow?x=1", 5)
+    assert view.began_at > 0
+    slot.end()
+    slot.state(DRAINING)
+    assert not slot.view().is_busy and slot.view().state == "draining"
+
+
+def test_a_slot_that_is_claimed_again_has_forgotten_its_last_owner() -> None:
+    slot = Scoreboard.create(1).slot(0)
+    slot.claim(1, 1, "http")
+    slot.begin(3, "GET", "/")
+    slot.clear()
+    assert slot.view().pid == 0
+    slot.claim(2, 2, "http")
+    assert (slot.view().requests, slot.view().is_busy) == (0, False)
+
+
+def test_a_long_or_strange_target_is_cut_and_harms_no_neighbour() -> None:
+    board = Scoreboard.create(2)
+    board.slot(1).claim(7, 1, "http")
+    board.slot(0).begin(3, "GET", "/" + "é☃" * SLOT_SIZE)
+    assert board.slot(1).view().pid == 7
+    assert board.slot(0).view().request.startswith("GET /é?")
+
+
+def test_slots_do_not_overlap() -> None:
+    board = Scoreboard.create(3)
+    for number in range(3):
+        board.slot(number).claim(100 + number, number, "http")
+    assert [board.slot(number).view().pid for number in range(3)] == [100, 101, 102]
+    assert os.fstat(board.fd).st_size == HEADER_SIZE + 3 * SLOT_SIZE
+
+
+def test_a_slot_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(IndexError):
+        Scoreboard.create(1).slot(1)
+
+
+def test_a_file_of_another_kind_is_no_scoreboard(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"x" * 4096)
+    with pytest.raises(ValueError, match="scoreboard"):
+        Scoreboard(os.open(tmp_path / "x", os.O_RDWR))
+
+
+def test_a_new_master_does_not_write_over_the_page_of_an_earlier_one(tmp_path: Path) -> None:
+    path = str(tmp_path / "scoreboard")
+    old = Scoreboard.create(1, path)
+    new = Scoreboard.create(1, path)
+    old.slot(0).claim(1, 1, "http")
+    assert new.slot(0).view().pid == 0
