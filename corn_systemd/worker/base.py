@@ -1,0 +1,90 @@
+"""Being a worker: from the fork to the last answer.
+
+Adoption by the master, death with it, the slot, the title, readiness; then the role's own loop. Standard
+library alone: this runs in the application's interpreter.
+"""
+
+import os
+import select
+import signal
+import socket
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from ..errors import AppError
+from ..lifeline import Lifeline
+from ..scoreboard import READY, Scoreboard
+from ..settings.sections import Settings
+from ..systemd.journal import Journal
+from ..wsgi.target import Application
+from . import kernel
+from .http import HttpWorker
+
+
+@dataclass(frozen=True)
+class Birth:
+    """What a worker is born with: its place, and the mask that was in force before the fork."""
+
+    slot: int
+    role: str
+    lifeline: Lifeline
+    between_pid: int
+    signal_mask: Iterable[int]
+
+
+def live(
+    birth: Birth,
+    *,
+    settings: Settings,
+    generation: int,
+    master_pid: int,
+    scoreboard: Scoreboard,
+    listeners: Sequence[socket.socket],
+    journal: Journal,
+    title: kernel.Title,
+    load: Callable[[], Application],
+) -> int:
+    """The whole life of a worker, entered with all signals blocked; returns its exit status."""
+    os.setpgid(0, 0)
+    _await_adoption(birth.between_pid, master_pid)
+    kernel.die_with(master_pid)
+    slot = scoreboard.slot(birth.slot)
+    slot.claim(os.getpid(), generation, birth.role)
+    title.set(f"corn: {birth.role} {birth.slot + 1} {settings.name} g{generation}")
+    signal.pthread_sigmask(signal.SIG_SETMASK, birth.signal_mask)
+    birth.lifeline.send("hello", pid=os.getpid())
+    try:
+        application = load()
+        worker = HttpWorker(application, listeners, settings.http, slot, journal, birth.lifeline)
+        slot.state(READY)
+        birth.lifeline.send("ready")
+        worker.serve()
+    except AppError as error:
+        birth.lifeline.send("failed", summary=error.summary, traceback=error.traceback)
+        return error.exit_status
+    except BaseException as error:
+        # A fault of corn itself: the process ends by it, and the master has the words for the journal.
+        summary = traceback.format_exception_only(type(error), error)[-1].strip()
+        birth.lifeline.send("failed", summary=summary, traceback=traceback.format_exc())
+        raise
+    return 0
+
+
+def _await_adoption(between_pid: int, master_pid: int) -> None:
+    """Waits until the process between has ended and the master is our parent.
+
+    Its pidfd becomes readable after the kernel has re-parented us (exit_notify in the kernel's exit.c).
+    """
+    while os.getppid() == between_pid:
+        try:
+            fd = os.pidfd_open(between_pid)
+        except OSError:
+            continue
+        if os.getppid() == between_pid:
+            poller = select.poll()
+            poller.register(fd, select.POLLIN)
+            poller.poll()
+        os.close(fd)
+    if os.getppid() != master_pid:
+        os._exit(1)

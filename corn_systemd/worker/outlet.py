@@ -1,0 +1,184 @@
+"""The sending half of a connection: what can leave now leaves, what cannot is held for later.
+
+It never waits and never raises: a client that has gone makes it `is_lost`. Knows no requests.
+"""
+
+import io
+import os
+import socket
+import stat
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from .outbox import FLAGS, Outbox, send_file
+
+# Up to here it is cheaper to join pieces than to have the kernel gather them.
+JOIN_BYTES = 32 * 1024
+# The application's iterable is taken while less than this waits for the client.
+FULL_BYTES = 256 * 1024
+
+
+class Outlets(Protocol):
+    """What an outlet needs of its worker."""
+
+    clock: float
+    """Seconds in which someone was listening to clients; deadlines are instants of it."""
+    write_timeout: float
+    spool_directory: str
+    head_leaves: Callable[[], None]
+    date_line: Callable[[], str]
+
+    def watch(self, outlet: "Outlet", for_room: bool) -> None:
+        """Waits for room to send, else for something to read."""
+
+    def spool_failed(self, error: OSError) -> None: ...
+
+
+class Outlet:
+    """A wsgi.gateway.Sink over one socket.
+
+    The socket may be in blocking mode, as accept(2) made it: each send and recv says that it does not wait.
+    """
+
+    __slots__ = (
+        "date_line",
+        "deadline",
+        "fd",
+        "head_leaves",
+        "is_full",
+        "is_lost",
+        "is_watched",
+        "outbox",
+        "outlets",
+        "sock",
+        "waits_for_room",
+    )
+
+    def __init__(self, outlets: Outlets, sock: socket.socket, deadline: float) -> None:
+        self.outlets = outlets
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.deadline = deadline
+        self.is_full = self.is_lost = self.waits_for_room = False
+        self.is_watched = False
+        """Whether the worker has it in its epoll."""
+        self.outbox: Outbox | None = None
+        self.head_leaves = outlets.head_leaves
+        self.date_line = outlets.date_line
+
+    def send(self, pieces: Sequence[bytes], more: bool = False) -> None:
+        """Sends; `more`: the rest follows at once, so the kernel may wait for it to fill a packet."""
+        if self.outbox is not None:
+            self._add(pieces)
+            return
+        size = 0
+        for piece in pieces:
+            size += len(piece)
+        flags = FLAGS | socket.MSG_MORE if more else FLAGS
+        try:
+            if size <= JOIN_BYTES:
+                pieces = (b"".join(pieces),)
+                sent = self.sock.send(pieces[0], flags)
+            else:
+                sent = self.sock.sendmsg(pieces, (), flags)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.gone()
+            return
+        if sent < size:
+            self._keep(pieces, sent)
+
+    def _keep(self, pieces: Sequence[bytes], sent: int) -> None:
+        """Holds what the socket did not take, and waits for room."""
+        rest: list[bytes | memoryview] = []
+        for piece in pieces:
+            if sent < len(piece):
+                rest.append(memoryview(piece)[sent:] if sent else piece)
+            sent = max(0, sent - len(piece))
+        self._hold()
+        self._add(rest)
+
+    def _hold(self) -> Outbox:
+        if self.outbox is None:
+            self._unblock()
+            self.outbox = Outbox(self.outlets.spool_directory)
+            self.deadline = self.outlets.clock + self.outlets.write_timeout
+            if not self.waits_for_room:
+                self.waits_for_room = True
+                self.outlets.watch(self, True)
+        return self.outbox
+
+    def _unblock(self) -> None:
+        """sendfile(2) has no flag for it."""
+        os.set_blocking(self.fd, False)
+
+    def _add(self, pieces: Sequence[bytes | memoryview]) -> None:
+        outbox = self.outbox
+        if outbox is None or self.is_lost:
+            return
+        try:
+            for piece in pieces:
+                outbox.add(piece)
+        except OSError as error:
+            self.outlets.spool_failed(error)
+            self.gone()
+            return
+        self.is_full = outbox.held >= FULL_BYTES
+
+    def measure(self, file: io.FileIO) -> int | None:
+        """How many bytes a regular file has."""
+        status = os.fstat(file.fileno())
+        return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def send_file(self, before: bytes, file: io.FileIO, position: int, count: int) -> int:
+        """Sends `count` bytes of a file behind `before`; how many there were."""
+        self.send((before,), True)
+        fd, sent = file.fileno(), 0
+        if self.outbox is None and not self.is_lost:
+            self._unblock()
+            try:
+                while sent < count:
+                    taken = send_file(self.sock, fd, position + sent, count - sent)
+                    if taken == 0:
+                        return sent
+                    sent += taken
+                return count
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.gone()
+        if not self.is_lost:
+            try:
+                self._hold().add_file(fd, position + sent, count - sent)
+            except OSError as error:
+                # No descriptor left.
+                self.outlets.spool_failed(error)
+                self.gone()
+        return count
+
+    def flush(self) -> None:
+        """Sends more of what is held; afterwards `outbox` is None if that was all."""
+        outbox = self.outbox
+        if outbox is None:
+            return
+        try:
+            taken = outbox.flush(self.sock)
+        except (OSError, EOFError):
+            self.gone()
+            return
+        if taken:
+            self.deadline = self.outlets.clock + self.outlets.write_timeout
+        self.is_full = outbox.held >= FULL_BYTES
+        if not outbox:
+            self._drop_outbox()
+
+    def gone(self) -> None:
+        """The client takes nothing more."""
+        self.is_lost = self.is_full = True
+        self._drop_outbox()
+
+    def _drop_outbox(self) -> None:
+        if self.outbox is not None:
+            self.outbox.close()
+            self.outbox = None
