@@ -1,0 +1,167 @@
+"""The mold: imports the application once, and then only forks.
+
+It serves nobody and decides nothing: the master asks for each worker over the lifeline. Standard library
+alone: this runs in the application's interpreter.
+"""
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+
+from ..errors import AppError
+from ..lifeline import Lifeline, Message
+from ..scoreboard import Scoreboard
+from ..settings.sections import Settings, from_message
+from ..systemd.journal import Journal
+from ..worker import base, kernel
+from ..wsgi import target
+from .fitness import unfit
+
+_ALL_SIGNALS = signal.valid_signals()
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What a mold and the workers forked from it were told at the mold's start."""
+
+    settings: Settings
+    generation: int
+    master_pid: int
+    scoreboard: Scoreboard
+    listeners: tuple[socket.socket, ...]
+    journal: Journal
+
+
+def main(lifeline_fd: int, master_pid: int) -> int:
+    """Runs a mold, or, behind a fork, a worker; returns the exit status of the process."""
+    kernel.die_with(master_pid)
+    os.set_inheritable(lifeline_fd, False)
+    lifeline = Lifeline(socket.socket(fileno=lifeline_fd))
+    boot = _hear(lifeline, master_pid)
+    title = kernel.Title()
+    title.set(f"corn: mold {boot.settings.name} g{boot.generation}")
+    application = None
+    try:
+        enter(boot.settings)
+        if boot.settings.preload:
+            application = target.load(boot.settings.app)
+    except AppError as error:
+        lifeline.send("failed", summary=error.summary, traceback=error.traceback)
+        return error.exit_status
+    ours = {lifeline_fd, boot.scoreboard.fd, boot.journal.fileno()}
+    warnings = unfit(known=ours | {listener.fileno() for listener in boot.listeners})
+    # What is imported stays: out of the collector's sight, its pages stay shared with the workers.
+    gc.collect()
+    gc.freeze()
+    lifeline.send("ready", warnings=warnings)
+    birth = _fork_on_request(lifeline)
+    if birth is None:
+        return 0
+    lifeline.close()
+    return base.live(
+        birth,
+        settings=boot.settings,
+        generation=boot.generation,
+        master_pid=master_pid,
+        scoreboard=boot.scoreboard,
+        listeners=boot.listeners,
+        journal=boot.journal,
+        title=title,
+        load=(lambda: application) if application is not None else (lambda: target.load(boot.settings.app)),
+    )
+
+
+def enter(settings: Settings) -> None:
+    """Goes where the application is at home, and makes its modules importable from there."""
+    if settings.chdir:
+        try:
+            os.chdir(settings.chdir)
+        except OSError as error:
+            raise AppError(f"can not enter chdir = {settings.chdir!r}: {error.strerror}") from error
+    sys.path.insert(0, os.getcwd())
+    sys.argv = [settings.app]
+
+
+def _hear(lifeline: Lifeline, master_pid: int) -> Boot:
+    message = _next(lifeline)
+    if message is None or message.kind != "boot":
+        raise SystemExit(0)
+    fields = message.fields
+    board, *listeners = message.fds
+    return Boot(
+        settings=from_message(fields["settings"]),
+        generation=fields["generation"],
+        master_pid=master_pid,
+        scoreboard=Scoreboard(board),
+        listeners=tuple(socket.socket(fileno=fd) for fd in listeners),
+        journal=Journal(fields["instance"], fields["journal"]),
+    )
+
+
+def _next(lifeline: Lifeline) -> Message | None:
+    """Waits for the master's next word; None when the master is gone."""
+    poller = select.poll()
+    poller.register(lifeline.fileno(), select.POLLIN)
+    while True:
+        try:
+            message = lifeline.receive()
+        except EOFError:
+            return None
+        if message is not None:
+            return message
+        poller.poll()
+
+
+def _fork_on_request(lifeline: Lifeline) -> base.Birth | None:
+    """Forks whenever asked to: returns in each worker its Birth, and in the mold None at the very end."""
+    while True:
+        message = _next(lifeline)
+        if message is None:
+            return None
+        if message.kind == "fork":
+            (fd,) = message.fds
+            birth, error = _fork(message.fields["slot"], message.fields["role"], fd)
+            if birth is not None:
+                return birth
+            os.close(fd)
+            if error:
+                lifeline.send("fork-failed", key=message.fields["key"], cause=error)
+
+
+def _fork(slot: int, role: str, lifeline_fd: int) -> tuple[base.Birth | None, str]:
+    """Forks twice, so that the worker becomes the child of the master.
+
+    All signals are blocked around it: none is ever handled, or lost, half-way between two processes.
+    Returns the Birth in the worker; in the mold (None, why it failed or "").
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            between = os.getpid()
+            try:
+                if os.fork():
+                    os._exit(0)
+            except OSError as error:
+                os._exit(min(error.errno or 1, 255))
+            return base.Birth(slot, role, Lifeline(socket.socket(fileno=lifeline_fd)), between, before), ""
+        _, status = os.waitpid(pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code > 0:
+            return None, os.strerror(code)
+        return None, "" if code == 0 else f"the process between ended by signal {-code}"
+    except OSError as error:
+        return None, error.strerror or str(error)
+    finally:
+        # In a worker the mask stays until base.live() has made it fit for signals.
+        if os.getpid() == _mold_pid:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_mold_pid = os.getpid()
