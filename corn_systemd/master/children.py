@@ -1,0 +1,201 @@
+"""The registry of children: who lives, in which slot, and what they say over their lifelines.
+
+It turns messages and deaths into events for the master, and keeps the records of which the plan sees the
+frozen Child. It decides nothing and kills nobody.
+"""
+
+import select
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+from ..errors import AppError, CornError, Unavailable
+from ..lifeline import Lifeline
+from ..policy.view import Child, Role, State
+from ..scoreboard import Scoreboard, SlotView
+from . import spawn
+
+
+@dataclass(eq=False)
+class Record:
+    """One process, from the request for it until it has been reaped. `pid` is 0 until it has said it."""
+
+    key: int
+    role: Role
+    generation: int
+    born_at: float
+    lifeline: Lifeline
+    slot: int | None = None
+    pid: int = 0
+    state: State = State.STARTING
+    since: float = 0.0
+    kill_cause: str = ""
+    last_words: tuple[str, str] | None = None
+    """(summary, traceback) of the failure that it has told."""
+    is_asked: bool = False
+    """Whether the master has asked it to leave."""
+    is_on_line: bool = True
+
+    @property
+    def worker(self) -> int:
+        """The number by which people know a worker: its slot, counted from 1."""
+        return (self.slot or 0) + 1
+
+    def enter(self, state: State, now: float) -> None:
+        self.state = state
+        self.since = now
+
+
+@dataclass(frozen=True)
+class BecameReady:
+    record: Record
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class ForkRefused:
+    """The mold could not fork the child that was asked for; its record is gone."""
+
+    record: Record
+    cause: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A child is no more; `view` is what its slot said last. Its record is gone."""
+
+    record: Record
+    cause: str
+    is_clean: bool
+    view: SlotView | None
+
+    def as_error(self) -> CornError:
+        """Why a generation that this child was to bring up has failed: in its own words, if it had some."""
+        if self.record.last_words is not None:
+            return AppError(*self.record.last_words)
+        what = "the mold" if self.record.role is Role.MOLD else "the first worker"
+        return Unavailable(f"{what} ended while it started: {self.cause}")
+
+
+Event = BecameReady | ForkRefused | Ended
+
+
+class Children:
+    """All records, their lifelines in the master's epoll, and the slots that are free."""
+
+    def __init__(self, epoll: select.epoll, scoreboard: Scoreboard) -> None:
+        self._epoll = epoll
+        self._scoreboard = scoreboard
+        self._records: dict[int, Record] = {}
+        self._by_fd: dict[int, Record] = {}
+        self._keys = count(1)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(list(self._records.values()))
+
+    def __getitem__(self, key: int) -> Record:
+        return self._records[key]
+
+    def add(self, role: Role, generation: int, lifeline: Lifeline, now: float) -> Record:
+        """A new record; a worker gets the lowest free slot. IndexError when there is none."""
+        slot = None
+        if role is not Role.MOLD:
+            taken = {record.slot for record in self}
+            free = (number for number in range(self._scoreboard.count) if number not in taken)
+            slot = next(free, None)
+            if slot is None:
+                raise IndexError(f"all {self._scoreboard.count} slots of the scoreboard are taken")
+        record = Record(next(self._keys), role, generation, now, lifeline, slot, since=now)
+        self._records[record.key] = record
+        self._by_fd[lifeline.fileno()] = record
+        self._epoll.register(lifeline.fileno(), select.EPOLLIN)
+        return record
+
+    def remove(self, record: Record) -> None:
+        self._hang_up(record)
+        record.lifeline.close()
+        del self._records[record.key]
+
+    def view(self) -> list[Child]:
+        return [Child(r.key, r.role, r.generation, r.state, r.since) for r in self]
+
+    def of(self, role: Role, *states: State) -> list[Record]:
+        return [r for r in self if r.role is role and (not states or r.state in states)]
+
+    def mold(self, generation: int) -> Record | None:
+        """The mold of a generation, ready to fork."""
+        return next((r for r in self.of(Role.MOLD, State.READY) if r.generation == generation), None)
+
+    def slot_view(self, record: Record) -> SlotView | None:
+        """What the slot of a worker says, None while it has not claimed it."""
+        if record.slot is None or not record.pid:
+            return None
+        view = self._scoreboard.slot(record.slot).view()
+        return view if view.pid == record.pid else None
+
+    def slot_views(self) -> list[SlotView]:
+        return [view for record in self if (view := self.slot_view(record)) is not None]
+
+    def heed(self, fd: int, now: float) -> list[Event]:
+        """What the child on the other end of `fd` has said."""
+        record = self._by_fd.get(fd)
+        return self._hear(record, now) if record is not None else []
+
+    def reap(self, now: float) -> list[Event]:
+        """All that children have said and all who have ended since the last call."""
+        deaths = spawn.reap()
+        # What a child said before it ended comes first, its pid above all.
+        events = [event for record in self for event in self._hear(record, now)]
+        for death in deaths:
+            record = next((r for r in self if r.pid == death.pid), None)
+            if record is not None:
+                events.append(self._bury(record, death.cause, death.is_clean))
+        return events
+
+    def _hear(self, record: Record, now: float) -> list[Event]:
+        events: list[Event] = []
+        while record.is_on_line:
+            try:
+                message = record.lifeline.receive()
+            except EOFError:
+                self._hang_up(record)
+                if record.role is not Role.MOLD and not record.pid:
+                    # It ended before it could say its pid: it will never be reaped under that name.
+                    events.append(self._bury(record, "it ended while it was being born", False))
+                elif record.state in (State.STARTING, State.READY) and record.last_words is None:
+                    # It has ended and is not reaped yet, or it has closed what ties it to us: it must go.
+                    record.enter(State.DRAINING, now)
+                break
+            if message is None:
+                break
+            if message.kind == "hello":
+                record.pid = message.fields["pid"]
+                if record.state is State.KILLED:
+                    spawn.send_signal(record.pid, signal.SIGKILL)
+            elif message.kind == "ready" and record.state is State.STARTING:
+                record.enter(State.READY, now)
+                events.append(BecameReady(record, message.fields.get("warnings", [])))
+            elif message.kind == "failed":
+                record.last_words = (message.fields["summary"], message.fields["traceback"])
+            elif message.kind == "fork-failed" and message.fields["key"] in self._records:
+                unborn = self._records[message.fields["key"]]
+                self.remove(unborn)
+                events.append(ForkRefused(unborn, message.fields["cause"]))
+        return events
+
+    def _bury(self, record: Record, cause: str, is_clean: bool) -> Ended:
+        view = self.slot_view(record)
+        if view is not None:
+            self._scoreboard.slot(view.number).clear()
+        self.remove(record)
+        return Ended(record, cause, is_clean, view)
+
+    def _hang_up(self, record: Record) -> None:
+        if record.is_on_line:
+            record.is_on_line = False
+            self._epoll.unregister(record.lifeline.fileno())
+            del self._by_fd[record.lifeline.fileno()]

@@ -1,0 +1,91 @@
+"""What the plan asks for, done: molds started, workers forked, children asked to leave or killed.
+
+A deed that the system refuses raises; what that means is the master's to say.
+"""
+
+import signal
+from collections.abc import Mapping, Sequence
+
+from ..errors import Unavailable
+from ..lifeline import Lifeline
+from ..listeners import Listener
+from ..policy.view import Role, State
+from ..scoreboard import Scoreboard
+from ..settings.sections import Settings, as_message
+from . import spawn
+from .children import Children, Record
+
+
+class Deeds:
+    """The hands of the master. `environment` is what the application gets before its own [environment],
+    `python` the interpreter when the settings name none, `journal` where its workers write."""
+
+    def __init__(
+        self,
+        children: Children,
+        scoreboard: Scoreboard,
+        listeners: Sequence[Listener],
+        environment: Mapping[str, str],
+        python: str,
+        journal: str | None,
+    ) -> None:
+        self._children = children
+        self._scoreboard = scoreboard
+        self._listeners = listeners
+        self._environment = environment
+        self._python = python
+        self._journal = journal
+
+    def start_mold(self, generation: int, settings: Settings, now: float) -> None:
+        """Executes the interpreter that is to import the application.
+
+        Raises ConfigError (there is no such interpreter) or Unavailable (no process to be had).
+        """
+        mine, theirs = Lifeline.pair()
+        with theirs:
+            try:
+                executable = spawn.interpreter(settings.python, self._python)
+                environment = {**self._environment, **settings.environment}
+                pid = spawn.start_mold(executable, theirs.fileno(), environment)
+            except BaseException:
+                mine.close()
+                raise
+        record = self._children.add(Role.MOLD, generation, mine, now)
+        record.pid = pid
+        mine.send(
+            "boot",
+            (self._scoreboard.fd, *(listener.socket.fileno() for listener in self._listeners)),
+            instance=settings.name,
+            generation=generation,
+            journal=self._journal,
+            settings=as_message(settings),
+        )
+
+    def fork(self, generation: int, role: Role, now: float) -> None:
+        """Asks the mold of a generation for a worker; a refusal comes as an event. Raises Unavailable."""
+        mold = self._children.mold(generation)
+        if mold is None:
+            return
+        mine, theirs = Lifeline.pair()
+        with theirs:
+            try:
+                record = self._children.add(role, generation, mine, now)
+            except IndexError as error:
+                mine.close()
+                raise Unavailable(str(error)) from error
+            mold.lifeline.send(
+                "fork", (theirs.fileno(),), key=record.key, slot=record.slot, role=role.value
+            )  # fmt: skip
+
+    def drain(self, key: int, linger: float, now: float) -> None:
+        record = self._children[key]
+        record.is_asked = True
+        record.enter(State.DRAINING, now)
+        record.lifeline.send("drain", linger=linger)
+
+    def kill(self, record: Record, cause: str, now: float) -> None:
+        """Ends a child at once; one that has not told its pid yet is killed when it does."""
+        record.kill_cause = record.kill_cause or cause
+        record.enter(State.KILLED, now)
+        if record.pid:
+            spawn.send_signal(record.pid, signal.SIGKILL)

@@ -1,0 +1,111 @@
+"""The master's only door to processes: start a mold, send a signal, reap.
+
+A mold is a fresh exec of the application's interpreter; workers are forked by the mold and become the
+master's children because it is their subreaper (prctl(2)). systemd's guide advises against long-lived
+children without exec: corn departs from it knowingly, since what is imported once and shared is the point
+of preforking.
+"""
+
+import ctypes
+import errno
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import ConfigError, Unavailable
+
+PR_SET_CHILD_SUBREAPER = 36
+_BOOT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mold", "boot.py")
+# Room for the titles of a mold and its workers, who write over their argument list (worker/kernel.py).
+_TITLE_ROOM = "corn: mold".ljust(120)
+
+
+@dataclass(frozen=True)
+class Death:
+    """One reaped process, and in words how it ended."""
+
+    pid: int
+    cause: str
+    is_clean: bool
+
+
+def become_subreaper() -> None:
+    """Orphans among our descendants become our children from now on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def interpreter(python: str, default: str) -> str:
+    """The executable that `python =` names: an interpreter or the directory of a venv.
+
+    Raises ConfigError when there is none: only the operator can mend that.
+    """
+    if not python:
+        return default
+    path = os.path.join(python, "bin", "python") if os.path.isdir(python) else python
+    if not os.access(path, os.X_OK) or os.path.isdir(path):
+        raise ConfigError(
+            f"python = {python!r}: {path} is no program that this user may run; "
+            f"make the venv (python3 -m venv {python}) or name its interpreter"
+        )
+    return path
+
+
+def start_mold(executable: str, lifeline_fd: int, environment: Mapping[str, str]) -> int:
+    """Executes the application's interpreter; returns the mold's pid. Raises Unavailable, and
+    ConfigError when it is no program.
+
+    Only the standard streams and the lifeline are inherited; the rest goes over the lifeline.
+    """
+    arguments = [executable, _BOOT, str(lifeline_fd), str(os.getpid()), _TITLE_ROOM]
+    try:
+        return os.posix_spawn(
+            executable,
+            arguments,
+            environment,
+            # The same number twice clears close-on-exec, in the child alone (posix_spawn_file_actions).
+            file_actions=[(os.POSIX_SPAWN_DUP2, lifeline_fd, lifeline_fd)],
+            # A group of its own: the terminal's Ctrl-C is for the master.
+            setpgroup=0,
+            setsigmask=[],
+            setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE],
+        )
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOEXEC):
+            raise ConfigError(f"{executable} can not be run: {error.strerror}") from error
+        raise Unavailable(f"{executable}: {error.strerror}") from error
+
+
+def send_signal(pid: int, number: int) -> None:
+    """Signals a child that has not been reaped yet (so that its pid can be nobody else's)."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def reap() -> list[Death]:
+    """All children that have ended, adopted orphans too, without waiting."""
+    deaths: list[Death] = []
+    while True:
+        try:
+            result = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:
+            return deaths
+        if result is None:
+            return deaths
+        if result.si_code == os.CLD_EXITED:
+            deaths.append(Death(result.si_pid, f"exit status {result.si_status}", result.si_status == 0))
+        else:
+            core = " (core dumped)" if result.si_code == os.CLD_DUMPED else ""
+            name = _signal_name(result.si_status)
+            deaths.append(Death(result.si_pid, f"signal {name}{core}", is_clean=False))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

@@ -1,0 +1,38 @@
+from corn_systemd.master.generations import Generations
+from corn_systemd.settings.sections import Settings
+
+
+def settings(app: str = "shop:app", start_timeout: float = 60.0) -> Settings:
+    return Settings(name="shop", app=app, start_timeout=start_timeout)
+
+
+def test_a_generation_serves_when_its_first_worker_is_ready_and_is_proven_once() -> None:
+    generations = Generations(settings(), now=0.0)
+    assert not generations.is_proven
+    assert generations.prove(1)
+    assert not generations.prove(1)
+    assert generations.is_proven
+
+
+def test_what_is_given_up_leaves_the_serving_one_desired_and_its_number_is_not_used_again() -> None:
+    generations = Generations(settings("old:app"), now=0.0)
+    generations.prove(1)
+    generations.begin(settings("new:app"), now=1.0)
+    assert generations.settings(1).app == "old:app" and generations.settings(2).app == "new:app"
+    assert not generations.prove(1)
+    served = generations.give_up()
+    assert served is not None and served.number == generations.desired.number == 1
+    assert generations.begin(settings(), now=2.0).number == 3
+
+
+def test_the_first_generation_has_nothing_to_go_back_to() -> None:
+    assert Generations(settings(), now=0.0).give_up() is None
+
+
+def test_a_generation_is_overdue_after_start_timeout_unless_it_is_proven_or_may_take_for_ever() -> None:
+    generations = Generations(settings(start_timeout=5.0), now=100.0)
+    assert not generations.is_overdue(104.9)
+    assert generations.is_overdue(105.0)
+    generations.prove(1)
+    assert not generations.is_overdue(105.0)
+    assert not Generations(settings(start_timeout=0.0), now=0.0).is_overdue(1e9)
