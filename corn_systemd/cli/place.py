@@ -1,0 +1,46 @@
+"""Where an instance keeps what tools find it by: its control socket and its scoreboard."""
+
+import os
+import stat
+import tempfile
+
+from ..errors import Unavailable
+from ..settings.load import is_name
+
+RUN = "/run/corn"
+
+
+def own(name: str) -> str:
+    """The directory of an instance that is about to run here; made when systemd has not made it.
+
+    Raises Unavailable when it can not be made, or could be somebody else's.
+    """
+    given = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    if given:
+        return given
+    directory = _without_systemd(name)
+    parent = os.path.dirname(directory)
+    try:
+        os.makedirs(parent, 0o700, exist_ok=True)
+        status = os.stat(parent, follow_symlinks=False)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            raise Unavailable(f"{parent} exists and is not a directory of this user; remove it")
+        os.makedirs(directory, 0o700, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"can not make {directory}: {error.strerror}; set XDG_RUNTIME_DIR") from error
+    return directory
+
+
+def candidates(name_or_path: str) -> list[str]:
+    """The directories in which a running instance of that name may be found, the likeliest first."""
+    name = os.path.basename(name_or_path).removesuffix(".toml")
+    if not is_name(name):
+        return []
+    return [os.path.join(RUN, name), _without_systemd(name)]
+
+
+def _without_systemd(name: str) -> str:
+    home = os.environ.get("XDG_RUNTIME_DIR")
+    if home:
+        return os.path.join(home, "corn", name)
+    return os.path.join(tempfile.gettempdir(), f"corn-{os.geteuid()}", name)

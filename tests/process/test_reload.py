@@ -1,0 +1,124 @@
+"""A reload brings up new code and settings beside the old, and a failed one changes nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from corn_systemd.systemd import messages
+
+from .conftest import HELLO, Start
+from .harness import REPOSITORY, Corn
+
+NEW = HELLO.replace("hello", "changed")
+
+
+def reload(corn: Corn) -> subprocess.CompletedProcess[str]:
+    """`corn reload`, as the unit's ExecReload= runs it."""
+    return subprocess.run(
+        [sys.executable, "-c", _ASK, str(corn.directory)],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+# The instance of a test lives in a directory of its own: the verb is told to look there.
+_ASK = """
+import sys
+from corn_systemd.cli import main, place
+place.candidates = lambda name: [sys.argv[1]]
+sys.exit(main(["reload", "shop"]))
+"""
+
+
+def test_a_reload_serves_new_code_with_new_settings_and_the_old_is_gone(shop: Start) -> None:
+    corn = shop(settings="[environment]\nGREETING = 'one'\n")
+    old = {worker["pid"] for worker in corn.workers()}
+    corn.write("shop.py", NEW)
+    text = (corn.directory / "shop.toml").read_text()
+    corn.write("shop.toml", text.replace("count = 2", "count = 3"))
+    result = reload(corn)
+    assert (result.returncode, result.stdout) == (0, "reloaded: generation 2 serves\n")
+    assert corn.get().text == "changed"
+    workers = corn.workers()
+    assert len(workers) == 3 and {worker["generation"] for worker in workers} == {2}
+    corn.until(lambda: not old & set(corn.processes()), "the end of the old workers")
+    assert corn.expects(messages.GENERATION_RELOADED)["CORN_GENERATION"] == "2"
+    reloading = corn.until(lambda: corn.notified(RELOADING="1"), "RELOADING=1")
+    assert reloading["MONOTONIC_USEC"].isdecimal()
+    after = corn.states.index(reloading)
+    corn.until(lambda: any(state.get("READY") == "1" for state in corn.states[after:]), "READY=1 again")
+
+
+def test_a_reload_of_code_that_does_not_import_changes_nothing_and_says_why(shop: Start) -> None:
+    corn = shop()
+    old = {worker["pid"] for worker in corn.workers()}
+    corn.write("shop.py", "import absent\n")
+    result = reload(corn)
+    assert result.returncode == 1
+    assert "No module named 'absent'" in result.stderr and "Traceback" in result.stderr
+    entry = corn.expects(messages.GENERATION_REFUSED, generation=2, serving=1)
+    assert "Traceback" in entry["MESSAGE"]
+    assert {worker["pid"] for worker in corn.workers()} == old
+    assert corn.get().text == "hello"
+    assert "reload failed" in corn.report()["status"]
+    corn.write("shop.py", NEW)
+    assert reload(corn).returncode == 0
+    assert corn.get().text == "changed"
+    assert "reload failed" not in corn.report()["status"]
+
+
+def test_a_reload_of_settings_that_are_wrong_touches_nobody(shop: Start) -> None:
+    corn = shop()
+    before = corn.processes()
+    text = (corn.directory / "shop.toml").read_text()
+    corn.write("shop.toml", text + "\nnonsense = 1\n")
+    result = reload(corn)
+    assert result.returncode == 1 and "nonsense" in result.stderr
+    assert sorted(before) == sorted(corn.processes())
+
+
+def test_a_worker_that_dies_at_its_birth_fails_the_reload(shop: Start) -> None:
+    corn = shop(settings="preload = false\n")
+    corn.write("shop.py", "import os\nos._exit(3)\n")
+    result = reload(corn)
+    assert result.returncode == 1 and "exit status 3" in result.stderr
+    assert corn.get().text == "hello"
+
+
+def test_a_changed_listen_is_reported_as_needing_a_restart(shop: Start) -> None:
+    corn = shop()
+    text = (corn.directory / "shop.toml").read_text()
+    corn.write("shop.toml", text.replace("listen = [", 'listen = ["127.0.0.1:1", '))
+    assert reload(corn).returncode == 0
+    assert "127.0.0.1:1" in corn.expects(messages.LISTEN_NEEDS_RESTART)["CORN_WANTED"]
+
+
+def test_sighup_reloads_without_a_report(shop: Start) -> None:
+    corn = shop()
+    corn.write("shop.py", NEW)
+    corn.signal(signal.SIGHUP)
+    corn.expects(messages.GENERATION_RELOADED)
+    assert corn.get().text == "changed"
+
+
+def test_stopping_during_a_reload_ends_everything_and_tells_whoever_waits(
+    shop: Start, tmp_path: object
+) -> None:
+    corn = shop()
+    gate = corn.directory / "gate"
+    os.mkfifo(gate)
+    corn.write("shop.py", f"open({str(gate)!r}).read()\n")
+    waiting = subprocess.Popen(
+        [sys.executable, "-c", _ASK, str(corn.directory)],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    corn.until(lambda: corn.notified(RELOADING="1"), "RELOADING=1")
+    assert corn.stop() == 0
+    assert "stopped" in waiting.communicate(timeout=20)[1]
+    assert waiting.returncode == 1
+    corn.gone()
