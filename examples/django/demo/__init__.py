@@ -1,0 +1,1 @@
+"""The Django project that `make demo` serves with corn."""

@@ -1,0 +1,1 @@
+"""A guest book in which every guest plants a kernel of corn."""
