@@ -19,9 +19,7 @@ has_control = re.compile(r"[^\t\x20-\x7e\x80-\xff]").search
 PATH = r"[!$-;=@-~]"
 QUERY = r"[!$-;=?-~]"
 # What a client sends nearly always; anything else takes the longer way, which knows all forms.
-origin_line = re.compile(
-    rf"(?!CONNECT )([{TCHAR}]+) ((/{PATH}*)(?:\?({QUERY}*))?) HTTP/1\.([01])"
-).fullmatch
+origin_line = re.compile(rf"(?!CONNECT )([{TCHAR}]+) ((/{PATH}*)(?:\?({QUERY}*))?) HTTP/1\.([01])").fullmatch
 origin_form = re.compile(rf"(/{PATH}*)(?:\?({QUERY}*))?").fullmatch
 absolute_form = re.compile(rf"[Hh][Tt][Tt][Pp][Ss]?://([^/?]*)(/{PATH}*)?(?:\?({QUERY}*))?").fullmatch
 http_version = re.compile(r"HTTP/[0-9]\.[0-9]").fullmatch

@@ -38,9 +38,8 @@ def page(
     detail = detail or reason
     if "application/problem+json" in accept or "application/json" in accept:
         # RFC 9457. Our words hold nothing that JSON would want escaped; a test holds them to it.
-        kind, text = "application/problem+json", (
-            f'{{"status": {status}, "title": "{reason}", "detail": "{detail}"}}\n'
-        )
+        kind = "application/problem+json"
+        text = f'{{"status": {status}, "title": "{reason}", "detail": "{detail}"}}\n'
     elif "text/html" in accept:
         kind, text = "text/html; charset=utf-8", _HTML.format(status=status, reason=reason, detail=detail)
     else:
