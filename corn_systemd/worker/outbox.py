@@ -15,17 +15,18 @@ FLAGS = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 # One sendmsg takes so many pieces (UIO_MAXIOV is 1024) and one flush so many bytes, then others have a turn.
 PIECES_MAX = 64
 FLUSH_BYTES = 4 * 1024 * 1024
-# What is pushed (PEP 3333's write) cannot be held back: beyond this it goes to a file.
-MEMORY_BYTES = 1024 * 1024
+# Beyond this an answer that comes piece by piece waits in a file.
+MEMORY_BYTES = 256 * 1024
 
 
 class Stretch:
     """A part of a file that is ours to close."""
 
-    __slots__ = ("fd", "offset", "remaining")
+    __slots__ = ("fd", "is_spooled", "offset", "remaining")
 
-    def __init__(self, fd: int, offset: int, remaining: int) -> None:
+    def __init__(self, fd: int, offset: int, remaining: int, *, is_spooled: bool = False) -> None:
         self.fd = fd
+        self.is_spooled = is_spooled
         self.offset = offset
         self.remaining = remaining
 
@@ -33,7 +34,7 @@ class Stretch:
 class Outbox:
     """The rest of an answer."""
 
-    __slots__ = ("_directory", "_items", "_spool", "_spool_stretch", "held")
+    __slots__ = ("_directory", "_items", "_spool", "_spool_stretch", "held", "waiting")
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
@@ -42,6 +43,8 @@ class Outbox:
         self._spool_stretch: Stretch | None = None
         self.held = 0
         """Bytes in memory."""
+        self.waiting = 0
+        """Bytes in memory and in the spool."""
 
     def __bool__(self) -> bool:
         return bool(self._items)
@@ -50,6 +53,7 @@ class Outbox:
         """Takes bytes, in a file if there are many already; OSError when there is no room for it."""
         if not piece:
             return
+        self.waiting += len(piece)
         if self.held + len(piece) > MEMORY_BYTES and self.held:
             self._spill(piece)
             return
@@ -70,7 +74,7 @@ class Outbox:
         if last is not None and last is self._spool_stretch:
             self._spool_stretch.remaining += len(piece)
         else:
-            self._spool_stretch = Stretch(os.dup(self._spool.fileno()), offset, len(piece))
+            self._spool_stretch = Stretch(os.dup(self._spool.fileno()), offset, len(piece), is_spooled=True)
             self._items.append(self._spool_stretch)
 
     def flush(self, sock: socket.socket) -> int:
@@ -101,6 +105,7 @@ class Outbox:
             views.append(item)
         sent = count = sock.send(views[0], FLAGS) if len(views) == 1 else sock.sendmsg(views, (), FLAGS)
         self.held -= sent
+        self.waiting -= sent
         for view in views:
             if count < len(view):
                 items[0] = view[count:]
@@ -115,6 +120,8 @@ class Outbox:
             raise EOFError("a file has become shorter")
         stretch.offset += sent
         stretch.remaining -= sent
+        if stretch.is_spooled:
+            self.waiting -= sent
         if not stretch.remaining:
             os.close(stretch.fd)
             self._items.popleft()
@@ -128,7 +135,7 @@ class Outbox:
             if isinstance(item, Stretch):
                 os.close(item.fd)
         self._items.clear()
-        self.held = 0
+        self.held = self.waiting = 0
         if self._spool is not None:
             self._spool.close()
             self._spool = None

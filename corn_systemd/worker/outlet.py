@@ -14,8 +14,8 @@ from .outbox import FLAGS, Outbox, send_file
 
 # Up to here it is cheaper to join pieces than to have the kernel gather them.
 JOIN_BYTES = 32 * 1024
-# The application's iterable is taken while less than this waits for the client.
-FULL_BYTES = 256 * 1024
+# The application's iterable is taken while less than this waits for the client, most of it in a file.
+FULL_BYTES = 1024 * 1024 * 1024
 
 
 class Outlets(Protocol):
@@ -124,7 +124,7 @@ class Outlet:
             self.outlets.spool_failed(error)
             self.gone()
             return
-        self.is_full = outbox.held >= FULL_BYTES
+        self.is_full = outbox.waiting >= FULL_BYTES
 
     def measure(self, file: io.FileIO) -> int | None:
         """How many bytes a regular file has."""
@@ -169,7 +169,7 @@ class Outlet:
             return
         if taken:
             self.deadline = self.outlets.clock + self.outlets.write_timeout
-        self.is_full = outbox.held >= FULL_BYTES
+        self.is_full = outbox.waiting >= FULL_BYTES
         if not outbox:
             self._drop_outbox()
 

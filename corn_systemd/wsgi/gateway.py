@@ -19,9 +19,6 @@ from .environ import Application, Environ
 from .files import FileWrapper, plain_file
 from .sink import Sink
 
-# How much of an iterable is taken before others have their turn, although the client takes all.
-TURN_BYTES = 1024 * 1024
-
 _END = object()
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType]
 
@@ -79,12 +76,15 @@ class Exchange:
         self.advance()
 
     def advance(self) -> None:
-        """Takes more of the iterable, until it ends, the sink is full, or others should have a turn."""
+        """Takes more of the iterable, until it ends or the sink is full.
+
+        Nobody else has a turn meanwhile: what one request keeps in its thread (a database connection) is
+        not made for another one between two pieces. What the client will not take yet goes to a file.
+        """
         assert self.iterator is not None
         sink, run, iterator = self.sink, self.run, self.iterator
-        turn_ends = self.sent + TURN_BYTES
         try:
-            while not sink.is_full and self.sent < turn_ends:
+            while not sink.is_full:
                 piece: Any = run(next, iterator, _END)
                 if piece is not _END:
                     self.write(piece)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from corn_systemd.systemd import messages
-from corn_systemd.worker.outlet import FULL_BYTES
+from corn_systemd.worker import outlet as outlets
+from corn_systemd.worker.outbox import MEMORY_BYTES
 from tests.apps import crashing, echo, hello, liar, streaming
 
 from .engine import DEADLINE, Engine, get, open_files, read_all, read_head, read_until
@@ -371,16 +372,37 @@ def test_a_client_that_goes_while_the_application_works_is_noticed() -> None:
 # Slow readers.
 
 
-def test_no_more_is_taken_than_the_client_may_take_soon() -> None:
+def test_no_more_is_taken_than_may_wait_for_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlets, "FULL_BYTES", 2_000_000)
     with Engine(streaming.application) as engine, engine.connect(16384) as slow:
         slow.sendall(get("/endless"))
         read_head(slow)
         outboxes: list[Any] = []
         while not outboxes:
-            # Its turns come between those of others until its socket is full.
             engine.ask(get("/bytes?1", "Connection: close"))
             outboxes = [one.outbox for one in list(engine.worker._connections.values()) if one.outbox]
-        assert 0 < outboxes[0].held < FULL_BYTES + 2 * len(streaming.PIECE)
+        assert 2_000_000 <= outboxes[0].waiting < 2_000_000 + 2 * len(streaming.PIECE)
+        assert outboxes[0].held <= MEMORY_BYTES + 2 * len(streaming.PIECE)
+
+
+def test_nobody_is_served_between_two_pieces_of_an_answer_however_slow_its_reader_is() -> None:
+    serving: list[str] = []
+    seen: list[list[str]] = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        serving.append(environ["PATH_INFO"])
+        start_response("200 OK", [])
+        for _ in range(200 if environ["PATH_INFO"] == "/slow" else 1):
+            seen.append(list(serving))
+            yield b"x" * 50_000
+        serving.remove(environ["PATH_INFO"])
+
+    with Engine(application) as engine, engine.connect(16384) as slow:
+        slow.sendall(get("/slow", "Connection: close"))
+        read_head(slow)
+        assert len(body_of(engine.ask(get("/quick", "Connection: close")))) > 50_000
+        assert all(len(together) == 1 for together in seen)
+        assert len(read_all(slow)) > 200 * 50_000 - 100_000
 
 
 @pytest.mark.parametrize("target", ["/bytes", "/pieces", "/write", "/file", "/buffer"])
