@@ -5,6 +5,7 @@ AppError at the call that said it. Sends nothing, and does not ask for the time:
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from typing import NamedTuple
 
 from ..errors import AppError
@@ -135,20 +136,12 @@ def _a(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-_DAYS = ("Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed")
-_MONTHS = ("Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def http_date(seconds: int) -> str:
-    """Seconds since the epoch as IMF-fixdate (RFC 9110, 5.6.7); English whatever the locale."""
-    days, second = divmod(seconds, 86400)
-    # Years begin in March here, so that the leap day is the last one; eras have 400 years, 146097 days.
-    era, day = divmod(days + 719468, 146097)
-    year = (day - day // 1460 + day // 36524 - day // 146096) // 365
-    day -= 365 * year + year // 4 - year // 100
-    month = (5 * day + 2) // 153
-    day -= (153 * month + 2) // 5
-    year += 400 * era + (month >= 10)
-    hour, minute = second // 3600, second // 60 % 60
-    date = f"{_DAYS[days % 7]}, {day + 1:02} {_MONTHS[month]} {year:04}"
-    return f"{date} {hour:02}:{minute:02}:{second % 60:02} GMT"
+    """Seconds since the epoch as IMF-fixdate (RFC 9110, 5.6.7); English, which strftime(3) need not be."""
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
+    return f"{day}, {moment.day:02} {month} {moment.year:04} {moment:%H:%M:%S} GMT"
