@@ -16,6 +16,8 @@ from .settings.kinds import Address
 
 # The kernel caps it at net.core.somaxconn (listen(2)).
 BACKLOG = 4096
+# There only where the kernel has IPv6 (and it is not disabled).
+_IPV6 = "/proc/net/if_inet6"
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,12 @@ class Listener:
 
 @dataclass
 class Listeners:
-    """The outcome of `take`: what is served, what was passed in vain (name, fd, address)."""
+    """The outcome of `take`: what is served, what was passed in vain (name, socket, address), and IPv6
+    addresses on a machine that has no IPv6."""
 
     served: list[Listener] = field(default_factory=list)
     surplus: list[tuple[str, socket.socket, str]] = field(default_factory=list)
+    skipped: list[Address] = field(default_factory=list)
 
     @property
     def bound(self) -> list[Listener]:
@@ -62,6 +66,9 @@ def take(wanted: Sequence[Address], passed: Iterable[tuple[str, socket.socket]])
                 at_hand.remove(match)
                 match[1].setblocking(False)
                 result.served.append(Listener(address, match[1], is_own=False))
+            elif address.family == "tcp6" and not os.path.exists(_IPV6) and len(wanted) > 1:
+                # `:8080` and `localhost:8080` mean both protocols, as far as the machine has them.
+                result.skipped.append(address)
             else:
                 sock = bind(address)
                 result.served.append(Listener(where(sock, address), sock, is_own=True))

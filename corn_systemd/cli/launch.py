@@ -115,14 +115,20 @@ def _control(name: str, directory: str) -> tuple[str, socket.socket]:
 
 def _tell(listeners: Listeners, journal: Journal, notifier: Notifier, name: str, is_service: bool) -> None:
     """Reports sockets that are not as the settings want them, and leaves our own with systemd."""
-    cure = f"systemctl daemon-reload && systemctl restart corn@{name}.socket"
+    # A restart of both units at once fails more often than not: the sockets are still taken (252, 257).
+    units = f"corn@{name}.socket corn@{name}"
+    cure = f"systemctl daemon-reload && systemctl stop {units} && systemctl start corn@{name}"
     for label, sock, address in listeners.surplus:
         if label == _STORED:
             notifier.forget(label)
         else:
             journal.emit(messages.LISTENER_SURPLUS, address=address, cure=cure)
         sock.close()
-    for listener in listeners.bound:
-        if is_service:
+    for address in listeners.skipped:
+        journal.emit(messages.SETTINGS_WARNING, warning=f"not served, this machine has no IPv6: {address}")
+    for number, listener in enumerate(listeners.served):
+        if is_service and listener.is_own:
             journal.emit(messages.LISTENER_BOUND, address=str(listener.address), cure=cure)
-            notifier.store(_STORED, listener.socket.fileno())
+            if notifier.store(_STORED, listener.socket.fileno()):
+                # The next master finds it in the store: the name of a unix socket must outlive this one.
+                listeners.served[number] = replace(listener, is_own=False)

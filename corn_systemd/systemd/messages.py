@@ -88,7 +88,8 @@ LISTEN_NEEDS_RESTART = Message(
     fields=("wanted", "actual"),
     explain=(
         "A reload exchanges code and settings, and keeps the listening sockets. Run: systemctl "
-        "daemon-reload && systemctl restart corn@INSTANCE.socket corn@INSTANCE."
+        "daemon-reload && systemctl stop corn@INSTANCE.socket corn@INSTANCE && systemctl start "
+        "corn@INSTANCE."
     ),
 )
 

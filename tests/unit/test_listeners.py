@@ -36,6 +36,13 @@ def test_a_missing_one_is_bound_and_a_surplus_one_is_reported() -> None:
     assert [(name, sock) for name, sock, _address in found.surplus] == [("old", extra)]
 
 
+def test_a_machine_without_ipv6_serves_what_it_can(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(listeners, "_IPV6", str(tmp_path / "absent"))
+    found = listeners.take((Address("tcp4", "127.0.0.1", 0), Address("tcp6", "::1", 0)), [])
+    assert [listener.address.family for listener in found.served] == ["tcp4"]
+    assert found.skipped == [Address("tcp6", "::1", 0)]
+
+
 def test_all_addresses_that_can_not_be_bound_are_named(tmp_path: Path) -> None:
     taken = passed()
     port = taken.getsockname()[1]

@@ -129,7 +129,9 @@ def file_manual() -> str:
         "`systemctl reload corn@NAME` brings new code and new settings, and fails without harm if they do "
         f"not boot. Only a change of {restart} takes a restart, as systemd itself heeds them:"
     )
-    lines += literal("systemctl daemon-reload\nsystemctl restart corn@NAME.socket corn@NAME")
+    lines += literal(
+        "systemctl daemon-reload\nsystemctl stop corn@NAME.socket corn@NAME\nsystemctl start corn@NAME"
+    )
     lines += _paragraphs("Memory and CPU of the whole service are systemd's to limit, for example:")
     lines += literal("systemctl set-property corn@NAME MemoryMax=2G CPUQuota=150%")
     lines += [".SH EXAMPLE", *literal(_EXAMPLE), ".SH SEE ALSO"]
