@@ -124,8 +124,8 @@ def _tell(listeners: Listeners, journal: Journal, notifier: Notifier, name: str,
         else:
             journal.emit(messages.LISTENER_SURPLUS, address=address, cure=cure)
         sock.close()
-    for address in listeners.skipped:
-        journal.emit(messages.SETTINGS_WARNING, warning=f"not served, this machine has no IPv6: {address}")
+    for skipped in listeners.skipped:
+        journal.emit(messages.SETTINGS_WARNING, warning=f"not served, this machine has no IPv6: {skipped}")
     for number, listener in enumerate(listeners.served):
         if is_service and listener.is_own:
             journal.emit(messages.LISTENER_BOUND, address=str(listener.address), cure=cure)
