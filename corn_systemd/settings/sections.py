@@ -13,7 +13,11 @@ from .kinds import (
     ADDRESSES,
     COUNT,
     COUNT_OR_AUTO,
+    FIELD_NAME,
+    HOSTS,
     PATH,
+    PROXIES,
+    PROXY_FIELDS,
     SIZE,
     SPAN,
     TABLE,
@@ -161,6 +165,68 @@ class Http:
         "the service's cache directory, so that large uploads do not count as the worker's memory. `0`: "
         "always in memory.",
     )
+    trusted_proxies: tuple[str, ...] = setting(
+        PROXIES,
+        (),
+        "The reverse proxies that are believed: IP addresses, networks, and `unix` for whoever connects to "
+        "a socket in the file system. Only they may tell by `Forwarded` or `X-Forwarded-For`, `-Proto`, "
+        "`-Host` and `-Port` who the client is and what it asked for; from anybody else these fields are "
+        "dropped, with their relatives (`X-Forwarded-Prefix`, `X-Real-IP`, ...), before the application sees "
+        "them.",
+        more="The addresses are read from the right as far as they are trusted: the first other one becomes "
+        "REMOTE_ADDR (with REMOTE_PORT if it is told), and it is empty where a proxy says `unknown`. The "
+        "scheme becomes `wsgi.url_scheme`; the host becomes HTTP_HOST and SERVER_NAME; SERVER_PORT is the "
+        "port that is told, else the host's, else that of the scheme. Where both kinds of fields are there "
+        "they must agree; what is malformed gets 400. It also says whose `X-Request-Start` and request ids "
+        "are believed, and, where it is not empty, who may connect to a listener with `proxy_protocol`.",
+        example='["127.0.0.1", "10.0.0.0/8", "unix"]',
+    )
+    forwarded_fields: tuple[str, ...] = setting(
+        PROXY_FIELDS,
+        PROXY_FIELDS.KNOWN,
+        "The fields of trusted proxies that count; the others are dropped. A proxy that does not set a field "
+        "itself lets pass what the client wrote: name here those that yours set or remove, for example "
+        '`["X-Forwarded-For", "X-Forwarded-Proto"]`, or name your hosts in `hosts`.',
+    )
+    hosts: tuple[str, ...] = setting(
+        HOSTS,
+        (),
+        "The hosts that are served, whatever the port; `*.shop.example` is every name below shop.example. "
+        "Requests for others get 421, those that name none 400. Without it, every host is served.",
+        more="It is the host after `trusted_proxies` has had its say. A health check that asks by address "
+        "must be named as well.",
+        example='["shop.example", "*.shop.example"]',
+    )
+    request_id_header: str = setting(
+        FIELD_NAME,
+        "X-Request-ID",
+        "The field in which a trusted proxy sends the id of a request: up to 128 visible characters. Other "
+        "requests get one from corn. It is REQUEST_ID in the environ and CORN_REQUEST_ID in the journal.",
+    )
+    request_id_answer: bool = setting(
+        YES_NO,
+        False,
+        "Whether answers tell the id of their request, in the field that `request_id_header` names (unless "
+        "the application has set it).",
+    )
+    max_wait: float = setting(
+        SPAN,
+        0.0,
+        "How long a request may wait for a worker: one that has waited longer is answered with 503 and "
+        "`Retry-After` instead of being started, as its client will not wait either. 0 is off.",
+        more="A request waits from when it is here as a whole (or from the `X-Request-Start` of a trusted "
+        "proxy: `t=` and seconds, milliseconds or microseconds since 1970) to the call of the application. "
+        "The time in the kernel's backlog counts on TCP. It is `corn.wait` in the environ, in seconds, and "
+        "CORN_WAIT_US in the journal.",
+    )
+    abort_on_eof: bool = setting(
+        YES_NO,
+        False,
+        "Whether a client that has closed its sending side counts as gone, so that its request, if it had "
+        "to wait, is not started. A connection that was reset or hung up always does.",
+        more="On TCP a client that gives up looks at first like one that has said all and listens. `true` "
+        "suits browsers and most proxies, and harms those who send a request and shut down their side.",
+    )
     spool_directory: str = ""
     """Where those temporary files lie: the master sets it from $CACHE_DIRECTORY, it is not a key."""
 
@@ -208,11 +274,14 @@ class Settings:
         (),
         "Where to accept connections: `host:port` with an IP address, `:port` for every interface (IPv4 and "
         "IPv6), `localhost:port` for this machine alone (both as well), `/path` or `unix:/path` for a socket "
-        "in the file system. Without it, `/run/corn/NAME.sock`.",
+        "in the file system. Without it, wherever systemd listens for the instance: `/run/corn/NAME.sock`.",
         more="A socket in the file system may be written as a table with `path`, `mode` (octal, in quotes) "
         "and `group`; without them they are `0660` and `www-data`. As systemd opens the sockets (by a "
         "drop-in which `systemctl daemon-reload` makes from this key), ports below 1024 need no privilege. "
-        "There is no name resolution.",
+        "There is no name resolution. Behind a load balancer that speaks the PROXY protocol (version 1 or 2) "
+        'a listener is written as `{address = "10.0.0.5:8080", proxy_protocol = true}` (or with `path`): '
+        "each connection there must begin with its header. Nobody else should be able to connect to it: name "
+        "the balancer in `http.trusted_proxies`.",
         example='["127.0.0.1:8080", {path = "/run/corn/shop.sock", mode = "0660", group = "www-data"}]',
         needs_restart=True,
     )
@@ -316,4 +385,6 @@ def build(of: type[T], values: Mapping[str, Any]) -> T:
         for one in fields(of)  # type: ignore[arg-type]
         if "section" in one.metadata
     }
-    return of(**{**values, **nested})
+    # JSON knows no tuples.
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return of(**{**plain, **nested})

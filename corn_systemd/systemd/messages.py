@@ -190,7 +190,7 @@ SETTINGS_WARNING = Message(
 JOURNAL_DROPPED = Message(
     id="5bd91977919d42099f804e3d207b407f",
     priority=WARNING,
-    text="{count} journal entries were dropped because journald did not take them",
+    text="{count} entries were dropped because nobody took them at once",
     fields=("count",),
     explain="A stalled journal never stalls corn: what it does not take at once is counted and dropped.",
 )
@@ -209,7 +209,7 @@ APP_ERROR = Message(
     id="643c56c397c24250953b2b9f56ca65e9",
     priority=ERR,
     text="the application failed in {request}: {error}",
-    fields=("request", "error", "head_left"),
+    fields=("request", "error", "head_left", "request_id", "wait_us"),
     explain=(
         "The application raised an exception; the entry holds its traceback. The client got the page for "
         "status 500, or, where CORN_HEAD_LEFT is yes, an answer that ends in its middle. The worker goes on."
@@ -220,7 +220,7 @@ APP_MISCOUNTED = Message(
     id="f9cfb69200694f0d8c722ee547bea563",
     priority=WARNING,
     text="the application answered {request} with {what}",
-    fields=("request", "what"),
+    fields=("request", "what", "request_id", "wait_us"),
     explain=(
         "The body of an answer did not fit its head. What was too much was not sent; where bytes were "
         "missing the connection was closed, so that no other answer could be taken for the rest."
@@ -246,5 +246,17 @@ ACCEPT_FAILED = Message(
     explain=(
         "The system has no file descriptor or no memory for another connection (LimitNOFILE= of the unit). "
         "New connections wait in the backlog; it is tried again after a second."
+    ),
+)
+
+REQUESTS_STALE = Message(
+    id="e4671d4f1bd843c680f98a3727efd7d9",
+    priority=WARNING,
+    text="{count} requests waited longer than http.max_wait and were answered with 503",
+    fields=("count", "request", "request_id", "wait_us"),
+    explain=(
+        "All workers were busy for so long that nobody may wait for these requests any more. More workers "
+        "(workers.count) help where the application waits, faster code or more CPUs where it computes. "
+        "CORN_REQUEST is the last of them and CORN_WAIT_US how long it waited. Said at most every 10 s."
     ),
 )

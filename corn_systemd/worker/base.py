@@ -11,6 +11,7 @@ import socket
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..errors import AppError
 from ..lifeline import Lifeline
@@ -20,6 +21,12 @@ from ..systemd.journal import Journal
 from ..wsgi.target import Application
 from . import kernel
 from .http import HttpWorker
+
+
+class Closing(Protocol):
+    """A socket or a lifeline."""
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -53,10 +60,20 @@ def live(
     slot.claim(os.getpid(), generation, birth.role)
     title.set(f"corn: {birth.role} {birth.slot + 1} {settings.name} g{generation}")
     signal.pthread_sigmask(signal.SIG_SETMASK, birth.signal_mask)
-    birth.lifeline.send("hello", pid=os.getpid())
+    birth.lifeline.send("hello")
+    # What the application forks by itself is no worker: it must neither accept nor speak for one.
+    os.register_at_fork(after_in_child=lambda: _forget((birth.lifeline, *listeners)))
     try:
         application = load()
-        worker = HttpWorker(application, listeners, settings.http, slot, journal, birth.lifeline)
+        worker = HttpWorker(
+            application,
+            listeners,
+            settings.http,
+            slot,
+            journal,
+            birth.lifeline,
+            addresses=settings.listen,
+        )
         slot.state(READY)
         birth.lifeline.send("ready")
         worker.serve()
@@ -69,6 +86,11 @@ def live(
         birth.lifeline.send("failed", summary=summary, traceback=traceback.format_exc())
         raise
     return 0
+
+
+def _forget(ends: Iterable[Closing]) -> None:
+    for end in ends:
+        end.close()
 
 
 def _await_adoption(between_pid: int, master_pid: int) -> None:

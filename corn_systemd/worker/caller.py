@@ -4,8 +4,10 @@ The only place that calls the application, and that tells the scoreboard so. Wai
 """
 
 import time
-from typing import IO
+from collections.abc import Callable
+from typing import IO, Any
 
+from ..errors import BadRequest
 from ..http.request import RequestHead
 from ..http.response import http_date
 from ..scoreboard import Slot
@@ -15,37 +17,107 @@ from ..wsgi.environ import environ
 from ..wsgi.gateway import Exchange, describe
 from ..wsgi.target import Application
 from .connection import Connection
+from .front import Front
+
+# Requests that came too late are told of at most so often.
+STALE_EVERY = 10.0
+
+
+class Known(Exchange):
+    """An exchange that can be found again in the journal."""
+
+    request_id = ""
+    wait = 0.0
+
+
+class Marked(Known):
+    """One whose answer tells its client the id."""
+
+    field = ""
+
+    def start_response(self, status: Any, headers: Any, exc_info: Any = None) -> Callable[[bytes], None]:
+        write = super().start_response(status, headers, exc_info)
+        lower = self.field.lower()
+        if not any(name.lower() == lower for name, _ in headers):
+            self.text += self.own_fields()
+        return write
+
+    def own_fields(self) -> str:
+        return f"{self.field}: {self.request_id}\r\n"
 
 
 class Caller:
     """Calls the application for a connection that has a whole request."""
 
-    def __init__(self, application: Application, slot: Slot, journal: Journal) -> None:
+    def __init__(self, application: Application, slot: Slot, journal: Journal, front: Front) -> None:
         self._application = application
         self._slot = slot
         self._journal = journal
+        self._front = front
+        self._patience = front.patience
+        self._next_id = front.next_id
+        self._exchange: type[Known] = Known
+        if front.id_field:
+            self._exchange = type("Marked", (Marked,), {"field": front.id_field})
+        self._stale = 0
+        self._stale_told_at = -STALE_EVERY
         self.keeps = True
         """Whether clients may ask again on the same connection; not while the worker leaves."""
 
     def answer(self, connection: Connection, head: RequestHead, body: IO[bytes]) -> None:
-        """Has a request answered, or its answer begun."""
-        exchange = Exchange(connection, head, head.keep and self.keeps)
+        """Has a request answered, or its answer begun; or not, where nobody waits for it any more."""
+        wait = time.monotonic() - connection.arrived_at
+        if connection.is_trusted:
+            request_id = self._front.request_id(head.fields)
+            wait = self._front.waited(head.fields, wait)
+        else:
+            request_id = self._next_id()
+        if wait > self._patience and self._is_in_vain(connection, head, request_id, wait):
+            return
+        exchange = self._exchange(connection, head, head.keep and self.keeps)
+        exchange.request_id = request_id
+        exchange.wait = wait
         if head.path == "*":
             # RFC 9110, 9.3.7: a question about the server, not about a resource of the application's.
             exchange.begin(_about_the_server, {})
             self._settle(connection, exchange)
             return
-        made = environ(connection.base, connection.peer, head, body)
+        made = environ(connection.base, connection.client, head, body, request_id, wait)
         slot = self._slot
         slot.begin(connection.fd, head.method, head.target)
         exchange.begin(self._application, made)
         slot.end()
         self._settle(connection, exchange)
 
+    def _is_in_vain(self, connection: Connection, head: RequestHead, request_id: str, wait: float) -> bool:
+        """Ends a request whose client has gone, or that has waited for too long."""
+        if self._front.is_gone(connection):
+            connection.lose()
+            return True
+        if wait <= self._front.max_wait:
+            return False
+        connection.head = head
+        lines = "Retry-After: 1\r\n"
+        if self._front.id_field:
+            lines += f"{self._front.id_field}: {request_id}\r\n"
+        connection.refuse(BadRequest(503, "the server is busy"), lines)
+        self._stale += 1
+        now = time.monotonic()
+        if now - self._stale_told_at >= STALE_EVERY:
+            self._journal.emit(
+                messages.REQUESTS_STALE,
+                count=self._stale,
+                request=f"{head.method} {head.target}",
+                request_id=request_id,
+                wait_us=int(wait * 1e6),
+            )
+            self._stale, self._stale_told_at = 0, now
+        return True
+
     def resume(self, connection: Connection) -> None:
         """Goes on with an answer that had to wait for its client or for others."""
         exchange = connection.exchange
-        assert exchange is not None
+        assert isinstance(exchange, Known)
         head = exchange.head
         self._slot.begin(connection.fd, head.method, head.target)
         if exchange.has_begun:
@@ -57,7 +129,7 @@ class Caller:
     def abandon(self, connection: Connection) -> None:
         """Tells the application that nobody is there any more."""
         exchange = connection.exchange
-        assert exchange is not None
+        assert isinstance(exchange, Known)
         head = exchange.head
         self._slot.begin(connection.fd, head.method, head.target)
         self._slot.head_left()
@@ -65,7 +137,7 @@ class Caller:
         self._slot.end()
         self._report(exchange)
 
-    def _settle(self, connection: Connection, exchange: Exchange) -> None:
+    def _settle(self, connection: Connection, exchange: Known) -> None:
         if not exchange.is_done:
             connection.suspended(exchange)
             return
@@ -73,20 +145,24 @@ class Caller:
             self._report(exchange)
         connection.answered(exchange)
 
-    def _report(self, exchange: Exchange) -> None:
-        request = f"{exchange.head.method} {exchange.head.target}"
+    def _report(self, exchange: Known) -> None:
+        about: dict[str, Any] = {
+            "request": f"{exchange.head.method} {exchange.head.target}",
+            "request_id": exchange.request_id,
+            "wait_us": int(exchange.wait * 1e6),
+        }
         if exchange.failure is not None:
             line, trace = describe(exchange.failure)
             self._journal.emit(
                 messages.APP_ERROR,
                 trace,
-                request=request,
                 error=line,
                 head_left="no" if exchange.has_page else "yes",
+                **about,
             )
             exchange.failure = None
         if exchange.complaint:
-            self._journal.emit(messages.APP_MISCOUNTED, request=request, what=exchange.complaint)
+            self._journal.emit(messages.APP_MISCOUNTED, what=exchange.complaint, **about)
 
 
 def _about_the_server(_environ: object, start_response: object) -> list[bytes]:

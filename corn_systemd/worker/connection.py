@@ -7,17 +7,18 @@ application: a whole request goes to its Host.
 
 import io
 import socket
-from typing import IO, Protocol
+from typing import IO
 
 from ..errors import BadRequest
 from ..http import pages, response
 from ..http.connection import RequestParser
-from ..http.lines import Limits
+from ..http.forwarded import PROXY_FIELDS
 from ..http.request import RequestHead
 from ..wsgi.environ import Environ, unchunk
 from ..wsgi.gateway import Exchange
+from .host import Host
 from .outbox import FLAGS
-from .outlet import Outlet, Outlets
+from .outlet import Outlet
 from .spool import Body
 
 # One read takes a browser's head with room to spare, and 64 KiB of a body behind it. Not more: buffers of
@@ -31,45 +32,25 @@ LINGER = 2.0
 HEAD, BODY, ANSWERING, SENDING, LINGERING, CLOSED = range(6)
 
 
-class Callers(Protocol):
-    """Whoever calls the application."""
-
-    keeps: bool
-
-    def answer(self, connection: "Connection", head: RequestHead, body: IO[bytes]) -> None: ...
-    def resume(self, connection: "Connection") -> None: ...
-    def abandon(self, connection: "Connection") -> None: ...
-
-
-class Host(Outlets, Protocol):
-    """What a connection needs of its worker. A timeout that is off is infinite."""
-
-    limits: Limits
-    keepalive: float
-    head_timeout: float
-    body_timeout: float
-    body_memory: int
-
-    caller: "Callers"
-
-    def queue(self, connection: "Connection") -> None:
-        """Gives it a turn without waiting for its socket."""
-
-    def forget(self, connection: "Connection") -> None: ...
+_has_none = PROXY_FIELDS.isdisjoint
 
 
 class Connection(Outlet):
     """One client. `readable`, `writable`, `turn` and `overdue` are what happens to it."""
 
     __slots__ = (
+        "arrived_at",
         "base",
         "body",
         "body_file",
+        "client",
         "exchange",
         "has_begun",
         "head",
         "host",
+        "is_examined",
         "is_queued",
+        "is_trusted",
         "keep",
         "parser",
         "peer",
@@ -82,7 +63,11 @@ class Connection(Outlet):
         super().__init__(host, sock, deadline)
         self.host = host
         self.base = base
-        self.peer = peer
+        self.peer = self.client = peer
+        """Who is at the other end, and for whom he speaks, where he is trusted to."""
+        self.is_trusted = self.is_examined = False
+        """Whether the peer is a proxy that is believed; whether each of its requests must be looked at."""
+        self.arrived_at = host.now
         self.parser = RequestParser(host.limits)
         self.phase = HEAD
         self.has_begun = self.is_queued = False
@@ -91,6 +76,12 @@ class Connection(Outlet):
         self.head: RequestHead | None = None
         self.body: Body | None = None
         self.body_file: IO[bytes] | None = None
+
+    def examine(self) -> None:
+        """Finds out whether the peer is a proxy that is believed, and what its requests must pass."""
+        front = self.host.front
+        self.is_trusted = front.trust.trusts(self.peer[0])
+        self.is_examined = self.is_trusted or front.has_hosts
 
     # A request comes.
 
@@ -106,6 +97,7 @@ class Connection(Outlet):
         except OSError:
             self.lose()
             return
+        self.arrived_at = self.host.now
         if phase == LINGERING:
             if not data:
                 self.close()
@@ -130,6 +122,13 @@ class Connection(Outlet):
                 self.deadline = self.host.clock + self.host.head_timeout
             return
         self.has_begun = False
+        if self.is_examined or not _has_none(head.fields):
+            try:
+                self.host.front.admit(self, head)
+            except BadRequest as error:
+                self.head = head
+                self.refuse(error)
+                return
         if head.length == 0:
             self.host.caller.answer(self, head, io.BytesIO())
             return
@@ -162,13 +161,15 @@ class Connection(Outlet):
             unchunk(head.fields, body.size)
         self.host.caller.answer(self, head, self.body_file)
 
-    def refuse(self, error: BadRequest) -> None:
+    def refuse(self, error: BadRequest, lines: str = "") -> None:
         """Answers without the application, for the last time on this connection."""
         accept = self.head.fields.get("HTTP_ACCEPT", "") if self.head else ""
+        is_head = self.head is not None and self.head.method == "HEAD"
         self._drop_body()
         self.keep = False
         self.phase = LINGERING
-        self.send((pages.page(error.status, error.reason, accept, self.date_line()),))
+        lines += "Connection: close\r\n"
+        self.send((pages.page(error.status, error.reason, accept, self.date_line(), lines, is_head=is_head),))
         self._sent()
 
     # An answer goes.

@@ -8,24 +8,27 @@ no client is ever waited for.
 import errno
 import select
 import socket
-import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 
 from ..errors import BadRequest
 from ..http.lines import limits
 from ..lifeline import Lifeline
 from ..scoreboard import Slot
+from ..settings.kinds import Address
 from ..settings.sections import Http
 from ..systemd import messages
 from ..systemd.journal import Journal
-from ..wsgi import environ as environs
 from ..wsgi.target import Application
 from .caller import Caller, DateLine
-from .connection import ANSWERING, BODY, CLOSED, HEAD, Callers, Connection
+from .connection import BODY, CLOSED, HEAD, LINGERING, Connection
+from .door import doors
+from .front import Front
+from .host import Callers
 from .outlet import Outlet
+from .waiting import AWAY, silence
 
 # A round serves each of these once; more wait for the next, in the kernel's order.
 EVENTS_MAX = 128
@@ -50,12 +53,15 @@ class HttpWorker:
         lifeline: Lifeline,
         *,
         multiprocess: bool = True,
+        addresses: Sequence[Address] = (),
     ) -> None:
-        """`listeners` listen already and do not block; siblings may share them."""
+        """`listeners` listen already and do not block; siblings may share them. `addresses` tell which of
+        them speak the PROXY protocol."""
         self._slot = slot
         self._journal = journal
         self._lifeline = lifeline
-        self.caller: Callers = Caller(application, slot, journal)
+        self.front = Front(settings)
+        self.caller: Callers = Caller(application, slot, journal, self.front)
         self.limits = limits(settings.head_max, settings.line_max, settings.fields_max, settings.body_max)
         self.keepalive = settings.keepalive or inf
         self.head_timeout = settings.head_timeout or inf
@@ -66,20 +72,16 @@ class HttpWorker:
         self.head_leaves = slot.head_left
         self.date_line = DateLine().text
         self.clock = 0.0
+        self.now = time.monotonic()
         shortest = min(self.keepalive, self.head_timeout, self.body_timeout, self.write_timeout)
         self._tick = min(TICK, shortest / 4)
         self._epoll = select.epoll()
         self._connections: dict[int, Connection] = {}
         self._queue: deque[Connection] = deque()
-        self._listeners: dict[int, tuple[socket.socket, environs.Environ]] = {}
-        for listener in listeners:
-            server = environs.server_of(listener.getsockname())
-            if listener.family != socket.AF_UNIX:
-                # Inherited by accept(2): an answer in several pieces must not wait for the client's ACK.
-                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            base = environs.base(server, sys.stderr, multiprocess=multiprocess)
-            self._listeners[listener.fileno()] = listener, base
+        self._doors = doors(listeners, addresses, multiprocess=multiprocess)
         self._is_accepting = False
+        self._has_slept = False
+        """Whether this round began with a wait, so that whoever is here has just come."""
         self._drains_until = inf
         self._reason = ""
 
@@ -100,6 +102,7 @@ class HttpWorker:
     def _loop(self) -> None:
         connections, queue, poll = self._connections, self._queue, self._epoll.poll
         EPOLLIN, EPOLLOUT = select.EPOLLIN, select.EPOLLOUT
+        is_late = False
         now = time.monotonic()
         tick_at = now + self._tick
         while not self._reason:
@@ -111,8 +114,13 @@ class HttpWorker:
             else:
                 timeout = -1.0
             round_time = before - now
-            events = poll(timeout, EVENTS_MAX)
-            now = time.monotonic()
+            events: Iterable[tuple[int, int]] = poll(timeout, EVENTS_MAX)
+            self.now = now = time.monotonic()
+            if round_time > AWAY or is_late:
+                events = list(events)
+                # Those that one poll could not tell of have waited just as long.
+                is_late = len(events) == EVENTS_MAX
+                events = self._dated(events)
             # Deadlines count the time in which clients were listened to, not that of the application.
             self.clock += now - before + (round_time if round_time < ROUND_MAX else ROUND_MAX)
             others = None
@@ -126,12 +134,13 @@ class HttpWorker:
                     connection.readable()
                 elif mask & EPOLLOUT:
                     connection.writable()
-                elif connection.phase >= ANSWERING and not mask & EPOLLIN:
-                    # EPOLLERR or EPOLLHUP: nobody is there to take the answer.
+                elif connection.phase != LINGERING:
+                    # EPOLLERR or EPOLLHUP: nobody is there to take an answer.
                     connection.lose()
                 else:
                     connection.readable()
             if others is not None:
+                self._has_slept = now - before > AWAY
                 self._attend(others)
             if now >= tick_at:
                 tick_at = now + self._tick
@@ -147,7 +156,7 @@ class HttpWorker:
         One connection a round: where others are idle they are quicker, and a busy worker starves nobody.
         """
         for fd in fds:
-            if fd in self._listeners:
+            if fd in self._doors:
                 self._accept(fd)
             elif fd == self._lifeline.fileno():
                 self._heed()
@@ -157,7 +166,7 @@ class HttpWorker:
     def _accept_more(self, yes: bool) -> None:
         if yes != self._is_accepting:
             self._is_accepting = yes
-            for fd in self._listeners:
+            for fd in self._doors:
                 if yes:
                     # Of siblings that sleep on the same socket only one wakes.
                     self._epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
@@ -167,9 +176,9 @@ class HttpWorker:
     def _accept(self, listener_fd: int) -> None:
         if not self._is_accepting:
             return
-        listener, base = self._listeners[listener_fd]
+        door = self._doors[listener_fd]
         try:
-            sock, address = listener.accept()
+            sock, address = door.listener.accept()
         except (BlockingIOError, ConnectionError):
             return
         except OSError as error:
@@ -180,16 +189,35 @@ class HttpWorker:
         if sock.gettimeout() is not None:
             # The application has called socket.setdefaulttimeout(): recv would wait for so long.
             sock.settimeout(None)
-        peer = environs.peer_of(address)
-        connection = Connection(self, sock, base, peer, self.clock + self.head_timeout)
+        connection = door.welcome(self, sock, address, self.clock + self.head_timeout)
+        if connection is None:
+            return
         self._connections[connection.fd] = connection
         self._slot.connections(len(self._connections))
         # Often the request is here already, and where the answer ends the connection epoll need not know it.
+        now = self.now
+        if not self._has_slept:
+            if door.is_tcp:
+                self.now = time.monotonic() - silence(sock)
+            elif self.front.is_gone(connection):
+                connection.close()
+                return
         connection.readable()
+        self.now = now
         if connection.phase != CLOSED:
             connection.is_watched = True
             events = select.EPOLLOUT if connection.waits_for_room else select.EPOLLIN
             self._epoll.register(connection.fd, events)
+
+    def _dated(self, events: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """The events, each with `now` put back to when its bytes came."""
+        now = self.now
+        for event in events:
+            connection = self._connections.get(event[0])
+            ago = silence(connection.sock) if connection is not None else 0.0
+            self.now = time.monotonic() - ago if ago else now
+            yield event
+        self.now = now
 
     def watch(self, outlet: Outlet, for_room: bool) -> None:
         if outlet.is_watched:

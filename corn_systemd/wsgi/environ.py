@@ -54,10 +54,13 @@ def peer_of(address: object) -> tuple[str, str]:
     return name, str(address[1])
 
 
-def environ(base: Environ, peer: tuple[str, str], head: RequestHead, body: IO[bytes]) -> Environ:
-    """One request's environ."""
+def environ(
+    base: Environ, client: tuple[str, str], head: RequestHead, body: IO[bytes], request_id: str, wait: float
+) -> Environ:
+    """One request's environ; `client` is (address, port), each empty where it is not known."""
     method, target, path, query, minor, fields, _, _, _ = head
     made = base.copy()
+    # Where a trusted proxy has told of scheme, host or port, that is in the fields, and goes over the base.
     made.update(fields)
     made["REQUEST_METHOD"] = method
     made["PATH_INFO"] = path
@@ -65,8 +68,12 @@ def environ(base: Environ, peer: tuple[str, str], head: RequestHead, body: IO[by
     made["REQUEST_URI"] = target
     made["SERVER_PROTOCOL"] = "HTTP/1.1" if minor else "HTTP/1.0"
     made["wsgi.input"] = body
-    if peer[1]:
-        made["REMOTE_ADDR"], made["REMOTE_PORT"] = peer
+    made["REQUEST_ID"] = request_id
+    made["corn.wait"] = wait
+    if client[0]:
+        made["REMOTE_ADDR"], port = client
+        if port:
+            made["REMOTE_PORT"] = port
     return made
 
 

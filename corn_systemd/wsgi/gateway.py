@@ -255,8 +255,8 @@ class Exchange:
         else:
             self.has_begun = self.has_page = True
             accept = self.head.fields.get("HTTP_ACCEPT", "")
-            connection = "" if self.keep and self.head.minor else "Connection: close\r\n"
-            self.keep = not connection
+            self.keep = self.keep and self.head.minor == 1
+            connection = self.own_fields() + ("" if self.keep else "Connection: close\r\n")
             self.sink.head_leaves()
             page = pages.page(
                 500,
@@ -268,6 +268,10 @@ class Exchange:
             )
             self.sink.send((page,))
         self._close()
+
+    def own_fields(self) -> str:
+        """Whole lines that the head of our own page has besides."""
+        return ""
 
     def _close(self) -> None:
         self.is_done = True

@@ -29,7 +29,7 @@ def load(target: str) -> Application:
     path, is_factory, arguments, keywords = _parse(target, name)
     try:
         module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # also what leaves, cancels or interrupts: nothing else is running
         raise _cannot("import", module_name, error) from error
     found: Any = module
     for part in path.split("."):
@@ -37,10 +37,12 @@ def load(target: str) -> Application:
             found = getattr(found, part)
         except AttributeError:
             raise AppError(f"{module_name} has no {path!r}{_hint(module, path)}") from None
+        except BaseException as error:  # a module's own __getattr__ (PEP 562)
+            raise _cannot("find", target, error) from error
     if is_factory:
         try:
             found = found(*arguments, **keywords)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise _cannot("call", target, error) from error
     if not callable(found):
         raise AppError(f"{target} is a {type(found).__name__}, which cannot be called as an application")

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from corn_systemd.lifeline import Lifeline
+from corn_systemd.listeners import where
+from corn_systemd.settings.kinds import Address
 from corn_systemd.settings.sections import Http
 from corn_systemd.systemd.messages import Message
 from corn_systemd.worker.http import HttpWorker
@@ -69,6 +71,7 @@ class Engine:
         application: Callable[..., Any],
         family: socket.AddressFamily = socket.AF_INET,
         path: Path | None = None,
+        proxy_protocol: bool = False,
         **settings: Any,
     ) -> None:
         self.listener = socket.socket(family)
@@ -86,6 +89,7 @@ class Engine:
             self.slot,  # type: ignore[arg-type]
             self.journal,  # type: ignore[arg-type]
             Lifeline(self.end),
+            addresses=[where(self.listener, Address("", proxy_protocol=proxy_protocol))],
         )
         self.reason = ""
         self.thread = threading.Thread(target=self._run, daemon=True)

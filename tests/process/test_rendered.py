@@ -54,7 +54,7 @@ def completed(*words: str) -> set[str]:
 def test_bash_completes_verbs_and_flags() -> None:
     assert completed("re") == {"reload"}
     assert completed("run", "--work") == {"--workers"}
-    assert completed("run", "--no") == {"--no-preload"}
+    assert completed("run", "--no-p") == {"--no-preload"}
     assert completed("config", "--j") == {"--json"}
     assert completed("run", "--workers", "") == set()
     assert "docs" in completed("run", "--chdir", "do")

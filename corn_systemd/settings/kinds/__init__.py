@@ -7,6 +7,7 @@ neither files nor settings. The application's interpreter imports this.
 
 from .addresses import Address, Addresses
 from .kind import Kind, quoted
+from .peers import FieldName, Hosts, Proxies, ProxyFields
 from .quantities import AUTO, Count, Size, Span, YesNo
 from .texts import Path, Table, Target, Text, User
 
@@ -21,13 +22,21 @@ PATH = Path()
 TARGET = Target()
 ADDRESSES = Addresses()
 TABLE = Table()
+PROXIES = Proxies()
+HOSTS = Hosts()
+FIELD_NAME = FieldName()
+PROXY_FIELDS = ProxyFields()
 
 __all__ = [
     "ADDRESSES",
     "AUTO",
     "COUNT",
     "COUNT_OR_AUTO",
+    "FIELD_NAME",
+    "HOSTS",
     "PATH",
+    "PROXIES",
+    "PROXY_FIELDS",
     "SIZE",
     "SPAN",
     "TABLE",

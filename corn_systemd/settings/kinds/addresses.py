@@ -6,7 +6,7 @@ words what is wrong with a text.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .kind import Kind, quoted
 from .texts import ACCOUNT
@@ -23,7 +23,10 @@ _QUAD = rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One listening address: `family` is tcp4, tcp6 or unix (`path`, `mode`, `group` are for it alone)."""
+    """One listening address: `family` is tcp4, tcp6 or unix (`path`, `mode`, `group` are for it alone).
+
+    `proxy_protocol`: connections there begin with a PROXY header.
+    """
 
     family: str
     host: str = ""
@@ -31,6 +34,7 @@ class Address:
     path: str = ""
     mode: int | None = None
     group: str | None = None
+    proxy_protocol: bool = False
 
     def __str__(self) -> str:
         if self.family == "unix":
@@ -135,25 +139,40 @@ class Addresses(Kind[tuple[Address, ...]]):
             return read_address(item.strip())
         if not isinstance(item, dict):
             raise ValueError(f"{item!r} is not an address")
-        for key, text in item.items():
-            if key not in ("path", "mode", "group"):
-                raise ValueError(f"an address of this form has path, mode and group, not {key!r}")
+        where = dict(item)
+        proxy_protocol = where.pop("proxy_protocol", where.pop("proxy-protocol", False))
+        if not isinstance(proxy_protocol, bool):
+            raise ValueError("proxy_protocol is true or false, without quotes")
+        for key, text in where.items():
+            if key not in ("address", "path", "mode", "group"):
+                known = "path, mode and group, or address, and proxy_protocol"
+                raise ValueError(f"an address of this form has {known}, not {key!r}")
             if not isinstance(text, str):
                 example = ', for example mode = "0660"' if key == "mode" else ""
                 raise ValueError(f"{key} is a text in quotes{example}")
-        if "path" not in item:
-            raise ValueError("an address of this form has a path")
-        return (unix_address(**item),)
+        if "address" in where:
+            if len(where) > 1:
+                raise ValueError("path, mode and group are for sockets in the file system: no address there")
+            found = read_address(where["address"].strip())
+        elif "path" in where:
+            found = (unix_address(**where),)
+        else:
+            raise ValueError("an address of this form has a path or an address")
+        return tuple(replace(address, proxy_protocol=proxy_protocol) for address in found)
 
     def render(self, value: tuple[Address, ...]) -> str:
         return "[" + ", ".join(map(self._one, value)) + "]"
 
     def _one(self, address: Address) -> str:
         if address.mode is None and address.group is None:
-            return quoted(str(address))
+            if not address.proxy_protocol:
+                return quoted(str(address))
+            return f"{{address = {quoted(str(address))}, proxy_protocol = true}}"
         parts = [f"path = {quoted(address.path)}"]
         if address.mode is not None:
             parts.append(f'mode = "{address.mode:04o}"')
         if address.group is not None:
             parts.append(f"group = {quoted(address.group)}")
+        if address.proxy_protocol:
+            parts.append("proxy_protocol = true")
         return "{" + ", ".join(parts) + "}"

@@ -11,7 +11,11 @@ from corn_systemd.settings.kinds import (
     ADDRESSES,
     COUNT,
     COUNT_OR_AUTO,
+    FIELD_NAME,
+    HOSTS,
     PATH,
+    PROXIES,
+    PROXY_FIELDS,
     SIZE,
     SPAN,
     TABLE,
@@ -111,6 +115,38 @@ REFUSED = [
     Refused(ADDRESSES, [{"path": "/run/x", "mode": "1777"}], "octal"),
     Refused(ADDRESSES, [{"path": "/run/x", "owner": "x"}], "not 'owner'"),
     Refused(ADDRESSES, [{"mode": "0660"}], "has a path"),
+    Refused(ADDRESSES, [{"proxy_protocol": True}], "a path or an address"),
+    Refused(ADDRESSES, [{"address": "127.0.0.1:80", "proxy_protocol": "true"}], "without quotes"),
+    Refused(ADDRESSES, [{"address": "127.0.0.1:80", "mode": "0660"}], "in the file system"),
+    Refused(ADDRESSES, [{"address": "127.0.0.1:80", "path": "/run/x"}], "in the file system"),
+    Refused(ADDRESSES, [{"address": 80}], "text in quotes"),
+    Refused(ADDRESSES, [{"address": "127.0.0.1"}], "port is missing"),
+    Refused(ADDRESSES, [{"address": "127.0.0.1:80"}, "127.0.0.1:80"], "cannot both"),
+    Refused(PROXIES, 1),
+    Refused(PROXIES, [1], "in quotes"),
+    Refused(PROXIES, ["*"], "no IP address"),
+    Refused(PROXIES, [""], "no IP address"),
+    Refused(PROXIES, ["proxy.example"], "no IP address"),
+    Refused(PROXIES, ["10.0.0.1/8"], "write '10.0.0.0/8'"),
+    Refused(PROXIES, ["10.0.0.0/33"], "no IP address"),
+    Refused(PROXIES, ["127.0.0.1:80"], "no IP address"),
+    Refused(PROXIES, ["::ffff:10.0.0.1"], "IPv4 as such"),
+    Refused(PROXIES, ["::ffff:0:0/96"], "IPv4 as such"),
+    Refused(PROXIES, ["fe80::1%eth0"], "zone"),
+    Refused(HOSTS, ["*"], "no name"),
+    Refused(HOSTS, ["*.*.shop.example"], "no name"),
+    Refused(HOSTS, ["www.*.example"], "no name"),
+    Refused(HOSTS, ["shop.example:80"], "the name alone"),
+    Refused(HOSTS, ["https://shop.example"], "the name alone"),
+    Refused(HOSTS, [".shop.example"], "no name"),
+    Refused(HOSTS, ["shop..example"], "no name"),
+    Refused(HOSTS, [None], "in quotes"),
+    Refused(FIELD_NAME, ""),
+    Refused(FIELD_NAME, "X Request"),
+    Refused(FIELD_NAME, "X-Id: "),
+    Refused(FIELD_NAME, "X_Request_ID", "underscore"),
+    Refused(FIELD_NAME, 1),
+    Refused(PROXY_FIELDS, ["X-Real-IP"], "none of them"),
     Refused(ADDRESSES, [{"path": "/run/x", "group": "a b"}], "no name of a group"),
     Refused(ADDRESSES, ["127.0.0.1:80", "127.0.0.1:80"], "cannot both"),
     Refused(ADDRESSES, [":80", "127.0.0.1:80"], "cannot both"),
@@ -210,6 +246,30 @@ def test_a_socket_in_the_file_system_may_have_a_mode_and_a_group() -> None:
     assert (address.path, address.mode, address.group) == ("/run/x.sock", 0o660, "www-data")
 
 
+@pytest.mark.parametrize(
+    ("item", "count"),
+    [
+        ({"address": "127.0.0.1:80", "proxy_protocol": True}, 1),
+        ({"address": ":80", "proxy-protocol": True}, 2),
+        ({"path": "/run/x.sock", "mode": "0660", "proxy_protocol": True}, 1),
+    ],
+)
+def test_a_listener_may_speak_the_proxy_protocol(item: dict[str, Any], count: int) -> None:
+    addresses = ADDRESSES.parse([item])
+    assert [address.proxy_protocol for address in addresses] == [True] * count
+    assert there_and_back(ADDRESSES, addresses) == addresses
+    assert not ADDRESSES.parse([{"address": "127.0.0.1:80"}])[0].proxy_protocol
+
+
+def test_proxies_and_hosts_have_one_spelling() -> None:
+    assert PROXIES.parse("127.0.0.1") == ("127.0.0.1",)
+    assert PROXIES.parse(["unix", "2001:DB8:0::/32", "unix", "0::1"]) == ("unix", "2001:db8::/32", "::1")
+    assert HOSTS.read(["Shop.Example", "*.a.example", "[::1]"]) == ("shop.example", "*.a.example", "[::1]")
+    assert PROXY_FIELDS.parse(["x-forwarded-for", "FORWARDED"]) == ("X-Forwarded-For", "Forwarded")
+    for kind in (PROXIES, HOSTS, PROXY_FIELDS):
+        assert kind.parse([]) == ()
+
+
 def test_any_free_port_may_be_asked_for_twice() -> None:
     assert len(ADDRESSES.parse(["127.0.0.1:0", "127.0.0.1:0"])) == 2
 
@@ -263,7 +323,11 @@ def test_every_list_of_addresses_reads_as_it_was_rendered(texts: list[str]) -> N
     assert there_and_back(ADDRESSES, addresses) == addresses
 
 
-@pytest.mark.parametrize("kind", [SPAN, SIZE, COUNT_OR_AUTO, YES_NO, USER, PATH, TARGET, ADDRESSES, TABLE])
+@pytest.mark.parametrize(
+    "kind",
+    [SPAN, SIZE, COUNT_OR_AUTO, YES_NO, USER, PATH, TARGET, ADDRESSES, TABLE, PROXIES, HOSTS, FIELD_NAME,
+     PROXY_FIELDS],
+)  # fmt: skip
 @given(text=st.text())
 def test_no_text_is_met_with_another_exception(kind: Kind[Any], text: str) -> None:
     for attempt in (kind.parse, lambda value: kind.read([str(value)])):

@@ -24,10 +24,12 @@ from corn_systemd.settings.workers import auto
 SETTINGS = Settings(
     name="shop",
     app="shop:app",
-    listen=ADDRESSES.parse([":80", {"path": "/run/x", "mode": "0660", "group": "x"}]),
+    listen=ADDRESSES.parse(
+        [":80", {"path": "/run/x", "mode": "0660", "group": "x"}, {"address": ":81", "proxy_protocol": True}]
+    ),
     environment={"A": "ü\n"},
     workers=Workers(count=3),
-    http=Http(keepalive=0.5, spool_directory="/var/cache/corn/shop"),
+    http=Http(keepalive=0.5, spool_directory="/var/cache/corn/shop", trusted_proxies=("10.0.0.0/8", "unix")),
 )
 
 

@@ -62,5 +62,5 @@ def call(
     sink = sink or FakeSink()
     head = a_head(line, *fields)
     exchange = Exchange(sink, head, head.keep)
-    exchange.begin(application, environ(BASE, ("10.0.0.1", "5555"), head, io.BytesIO(body)))
+    exchange.begin(application, environ(BASE, ("10.0.0.1", "5555"), head, io.BytesIO(body), "1", 0.0))
     return sink, exchange

@@ -22,6 +22,8 @@ def test_a_request_becomes_its_environ() -> None:
             b"Content-Length: 5\r\nX-A: b\r\n\r\n"
         ),
         body,
+        "7f-1",
+        0.25,
     )
     assert made == {
         "REQUEST_METHOD": "POST",
@@ -48,13 +50,16 @@ def test_a_request_becomes_its_environ() -> None:
         "wsgi.run_once": False,
         "wsgi.file_wrapper": BASE["wsgi.file_wrapper"],
         "wsgi.input_terminated": True,
+        "REQUEST_ID": "7f-1",
+        "corn.wait": 0.25,
     }
 
 
 def test_one_request_leaves_nothing_to_the_next() -> None:
-    first = environ(BASE, ("", ""), head(b"GET /a HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n"), io.BytesIO())
+    sent = head(b"GET /a HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n")
+    first = environ(BASE, ("", ""), sent, io.BytesIO(), "1", 0.0)
     first["SCRIPT_NAME"] = "/changed"
-    second = environ(BASE, ("", ""), head(b"GET /b HTTP/1.0\r\n\r\n"), io.BytesIO())
+    second = environ(BASE, ("", ""), head(b"GET /b HTTP/1.0\r\n\r\n"), io.BytesIO(), "2", 0.0)
     assert "HTTP_X" not in second
     assert second["SCRIPT_NAME"] == ""
     assert second["SERVER_PROTOCOL"] == "HTTP/1.0"
@@ -64,7 +69,9 @@ def test_one_request_leaves_nothing_to_the_next() -> None:
 
 def test_no_client_can_set_what_is_not_a_field() -> None:
     sent = head(b"GET / HTTP/1.1\r\nHost: a\r\nRemote-Addr: 1.1.1.1\r\nRemote_Addr: 2.2.2.2\r\n\r\n")
-    assert environ(BASE, ("10.0.0.1", "1"), sent, io.BytesIO())["REMOTE_ADDR"] == "10.0.0.1"
+    made = environ(BASE, ("10.0.0.1", ""), sent, io.BytesIO(), "1", 0.0)
+    assert made["REMOTE_ADDR"] == "10.0.0.1"
+    assert "REMOTE_PORT" not in made
 
 
 def test_addresses_are_told_as_cgi_does() -> None:

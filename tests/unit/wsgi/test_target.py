@@ -78,3 +78,20 @@ def test_the_traceback_begins_in_the_application(place: Path) -> None:
     assert "importlib" not in error.value.traceback
     assert "in prepare" in error.value.traceback
     assert error.value.traceback.rstrip().endswith("No module named 'missing_thing'")
+
+
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt()", "asyncio.CancelledError()", "GeneratorExit()"])
+def test_whatever_an_import_or_a_factory_raises_is_the_applications_failure(place: Path, raised: str) -> None:
+    (place / "wrong_shop.py").write_text(f"import asyncio\nraise {raised}\n")
+    with pytest.raises(AppError, match=r"^cannot import wrong_shop: ") as caught:
+        load("wrong_shop")
+    assert "wrong_shop.py" in caught.value.traceback
+    (place / "wrong_shop.py").write_text(f"import asyncio\ndef make():\n    raise {raised}\n")
+    with pytest.raises(AppError, match=r"^cannot call wrong_shop:make\(\): "):
+        load("wrong_shop:make()")
+
+
+def test_what_a_modules_own_getattr_raises_is_the_applications_failure(place: Path) -> None:
+    (place / "wrong_shop.py").write_text("def __getattr__(name):\n    raise LookupError('no such part')\n")
+    with pytest.raises(AppError, match="cannot find wrong_shop:app: LookupError: no such part"):
+        load("wrong_shop:app")

@@ -1,0 +1,63 @@
+"""A listening socket as a worker uses it: what all connections that come in by it have in common."""
+
+import socket
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..settings.kinds import Address
+from ..wsgi import environ as environs
+from .connection import Connection
+from .host import Host
+from .preface import ProxiedConnection
+
+
+class Door(NamedTuple):
+    """`base` is the environ of its requests as far as it is the same for all."""
+
+    listener: socket.socket
+    base: environs.Environ
+    is_tcp: bool
+    speaks_proxy: bool
+
+    def welcome(self, host: Host, sock: socket.socket, address: object, deadline: float) -> Connection | None:
+        """The connection that was accepted; None for a stranger where each says on whose behalf he comes."""
+        front = host.front
+        peer = environs.peer_of(address)
+        kind = ProxiedConnection if self.speaks_proxy else Connection
+        if self.speaks_proxy and front.has_trust and not front.trust.trusts(peer[0]):
+            # He could say that he is anybody.
+            sock.close()
+            return None
+        connection = kind(host, sock, self.base, peer, deadline)
+        if front.has_trust or front.has_hosts:
+            connection.examine()
+        return connection
+
+
+def doors(
+    listeners: Sequence[socket.socket], addresses: Sequence[Address], *, multiprocess: bool
+) -> dict[int, Door]:
+    """The doors by their file descriptors; `addresses` tell which of them speak the PROXY protocol."""
+    found = {}
+    for listener in listeners:
+        is_tcp = listener.family != socket.AF_UNIX
+        if is_tcp:
+            # Inherited by accept(2): an answer in several pieces must not wait for the client's ACK.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        server = environs.server_of(listener.getsockname())
+        base = environs.base(server, sys.stderr, multiprocess=multiprocess)
+        found[listener.fileno()] = Door(listener, base, is_tcp, speaks_proxy(listener, addresses))
+    return found
+
+
+def speaks_proxy(sock: socket.socket, addresses: Sequence[Address]) -> bool:
+    """Whether a listening socket is one of the addresses with `proxy_protocol`."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        path = name.decode() if isinstance(name, bytes) else name
+        return any(one.proxy_protocol and one.path == path for one in addresses)
+    there = [one for one in addresses if one.host == name[0]]
+    # Port 0 in the settings is whichever was free.
+    found = [one for one in there if one.port == name[1]] or [one for one in there if not one.port]
+    return any(one.proxy_protocol for one in found)

@@ -1,0 +1,41 @@
+"""What a connection needs of its worker, and what of whoever calls the application."""
+
+from typing import IO, TYPE_CHECKING, Protocol
+
+from ..http.lines import Limits
+from ..http.request import RequestHead
+from .outlet import Outlets
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .front import Front
+
+
+class Callers(Protocol):
+    """Whoever calls the application."""
+
+    keeps: bool
+
+    def answer(self, connection: "Connection", head: RequestHead, body: IO[bytes]) -> None: ...
+    def resume(self, connection: "Connection") -> None: ...
+    def abandon(self, connection: "Connection") -> None: ...
+
+
+class Host(Outlets, Protocol):
+    """A worker, for its connections. A timeout that is off is infinite."""
+
+    limits: Limits
+    keepalive: float
+    head_timeout: float
+    body_timeout: float
+    body_memory: int
+    now: float
+    """Since when what is read now is known to have been here."""
+
+    caller: Callers
+    front: "Front"
+
+    def queue(self, connection: "Connection") -> None:
+        """Gives it a turn without waiting for its socket."""
+
+    def forget(self, connection: "Connection") -> None: ...
