@@ -17,11 +17,13 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 class Signals:
     """Takes over the given signals of this process, which must have only its main thread."""
 
-    def __init__(self, numbers: Iterable[int]) -> None:
+    def __init__(self, heeded: Iterable[int], ignored: Iterable[int] = ()) -> None:
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        for number in numbers:
+        for number in heeded:
             signal.signal(number, _ignore)
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
 
     def fileno(self) -> int:
         return self._reader

@@ -4,14 +4,14 @@ It turns messages and deaths into events for the master, and keeps the records o
 frozen Child. It decides nothing and kills nobody.
 """
 
+import os
 import select
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
-from ..errors import AppError, CornError, Unavailable
-from ..lifeline import Lifeline
+from ..errors import AppError, ConfigError, CornError, Unavailable
+from ..lifeline import Lifeline, Message, Nonsense
 from ..policy.view import Child, Role, State
 from ..scoreboard import Scoreboard, SlotView
 from . import spawn
@@ -35,6 +35,7 @@ class Record:
     """(summary, traceback) of the failure that it has told."""
     is_asked: bool = False
     """Whether the master has asked it to leave."""
+    has_been_ready: bool = False
     is_on_line: bool = True
 
     @property
@@ -55,7 +56,7 @@ class BecameReady:
 
 @dataclass(frozen=True)
 class ForkRefused:
-    """The mold could not fork the child that was asked for; its record is gone."""
+    """The child that was asked for was never born; its record is gone."""
 
     record: Record
     cause: str
@@ -70,15 +71,35 @@ class Ended:
     is_clean: bool
     view: SlotView | None
 
+    @property
+    def is_expected(self) -> bool:
+        """Whether the master has ended it, or it has left when it was asked to."""
+        return bool(self.record.kill_cause) or (self.record.is_asked and self.is_clean)
+
+    @property
+    def has_served(self) -> bool:
+        return self.view is not None and self.view.requests > 0
+
     def as_error(self) -> CornError:
         """Why a generation that this child was to bring up has failed: in its own words, if it had some."""
         if self.record.last_words is not None:
             return AppError(*self.record.last_words)
-        what = "the mold" if self.record.role is Role.MOLD else "the first worker"
-        return Unavailable(f"{what} ended while it started: {self.cause}")
+        if self.record.role is Role.MOLD:
+            cause = f"the interpreter ended while it imported the application: {self.cause}"
+            # By itself: only a change of the application, or of `python`, mends that. A signal may be luck.
+            return Unavailable(cause) if "signal" in self.cause else ConfigError(cause)
+        return Unavailable(f"the first worker ended while it started: {self.cause}")
 
 
-Event = BecameReady | ForkRefused | Ended
+@dataclass(frozen=True)
+class Raves:
+    """What a child has sent is no message: its lifeline is in other hands, and it can not be led by it."""
+
+    record: Record
+    cause: str
+
+
+Event = BecameReady | ForkRefused | Ended | Raves
 
 
 class Children:
@@ -121,7 +142,7 @@ class Children:
         del self._records[record.key]
 
     def view(self) -> list[Child]:
-        return [Child(r.key, r.role, r.generation, r.state, r.since) for r in self]
+        return [Child(r.key, r.role, r.generation, r.state, r.since, r.pid > 0) for r in self]
 
     def of(self, role: Role, *states: State) -> list[Record]:
         return [r for r in self if r.role is role and (not states or r.state in states)]
@@ -163,28 +184,53 @@ class Children:
                 message = record.lifeline.receive()
             except EOFError:
                 self._hang_up(record)
-                if record.role is not Role.MOLD and not record.pid:
-                    # It ended before it could say its pid: it will never be reaped under that name.
-                    events.append(self._bury(record, "it ended while it was being born", False))
-                elif record.state in (State.STARTING, State.READY) and record.last_words is None:
-                    # It has ended and is not reaped yet, or it has closed what ties it to us: it must go.
-                    record.enter(State.DRAINING, now)
+                events += self._cut_off(record, now)
+                break
+            except Nonsense as error:
+                self._hang_up(record)
+                events.append(Raves(record, str(error)))
                 break
             if message is None:
                 break
-            if message.kind == "hello":
-                record.pid = message.fields["pid"]
+            for fd in message.fds:
+                os.close(fd)  # no child has one to give
+            events += self._understand(record, message, now)
+        return events
+
+    def _understand(self, record: Record, message: Message, now: float) -> list[Event]:
+        fields = message.fields
+        match message.kind:
+            case "hello" if not record.pid and message.sender:
+                record.pid = message.sender
                 if record.state is State.KILLED:
-                    spawn.send_signal(record.pid, signal.SIGKILL)
-            elif message.kind == "ready" and record.state is State.STARTING:
+                    spawn.kill(record.pid)
+            case "ready" if record.state is State.STARTING:
+                record.has_been_ready = True
                 record.enter(State.READY, now)
-                events.append(BecameReady(record, message.fields.get("warnings", [])))
-            elif message.kind == "failed":
-                record.last_words = (message.fields["summary"], message.fields["traceback"])
-            elif message.kind == "fork-failed" and message.fields["key"] in self._records:
-                unborn = self._records[message.fields["key"]]
-                self.remove(unborn)
-                events.append(ForkRefused(unborn, message.fields["cause"]))
+                warnings = fields.get("warnings", [])
+                return [BecameReady(record, [str(warning) for warning in warnings])]
+            case "failed":
+                record.last_words = (str(fields.get("summary")), str(fields.get("traceback")))
+            case "fork-failed" if fields.get("key") in self._records and record.role is Role.MOLD:
+                unborn = self._records[fields["key"]]
+                if not unborn.pid:
+                    self.remove(unborn)
+                    return [ForkRefused(unborn, str(fields.get("cause")))]
+        return []
+
+    def _cut_off(self, record: Record, now: float) -> list[Event]:
+        """The lifeline of a child has ended."""
+        if record.pid:
+            if record.state in (State.STARTING, State.READY, State.DRAINING):
+                # It has ended too and will be reaped in a moment; or it has closed what ties it to us.
+                record.enter(State.CUT_OFF, now)
+            return []
+        # Why it was never born, its mold has said before it closed this.
+        mold = self.mold(record.generation)
+        events = self._hear(mold, now) if mold is not None else []
+        if record.key in self._records:
+            self.remove(record)
+            events.append(ForkRefused(record, "it, or its mold, ended while it was being born"))
         return events
 
     def _bury(self, record: Record, cause: str, is_clean: bool) -> Ended:

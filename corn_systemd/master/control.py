@@ -18,8 +18,10 @@ from ..http.lines import limits
 from ..http.request import parse
 
 _LIMITS = limits(head_max=8192, line_max=2048, fields_max=32, body_max=0)
-# More askers at once than this are turned away: they are people and monitors.
+# They are people and monitors. One more, and the one who has been silent for longest is dropped.
 _MOST = 64
+# Seconds in which a question must have been asked and its answer taken.
+_PATIENCE = 10.0
 
 
 class Instance(Protocol):
@@ -27,7 +29,7 @@ class Instance(Protocol):
 
     def report(self) -> dict[str, Any]: ...
 
-    def reload(self) -> str: ...
+    def reload(self) -> tuple[int, str]: ...
 
 
 @dataclass(eq=False)
@@ -35,7 +37,9 @@ class _Asker:
     socket: socket.socket
     heard: bytes = b""
     unsent: bytes = b""
-    waits_for_reload: bool = False
+    reload: int = 0
+    """The number of the reload whose outcome it waits for."""
+    since: float = 0.0
 
 
 @dataclass(eq=False)
@@ -46,6 +50,7 @@ class Control:
     listener: socket.socket
     _epoll: select.epoll | None = None
     _askers: dict[int, _Asker] = field(default_factory=dict)
+    _is_accepting: bool = True
 
     def register(self, epoll: select.epoll) -> None:
         self._epoll = epoll
@@ -74,14 +79,24 @@ class Control:
             self._drop(asker)
             return
         asker.heard += data
-        if b"\r\n\r\n" in asker.heard and not asker.waits_for_reload:
+        if b"\r\n\r\n" in asker.heard and not asker.reload:
             self._answer(asker, instance)
 
-    def reloaded(self, outcome: dict[str, Any]) -> None:
-        """Tells all who wait for the end of a reload."""
+    def reloaded(self, number: int, outcome: dict[str, Any]) -> None:
+        """Tells all who wait for this reload, or an earlier one."""
         for asker in list(self._askers.values()):
-            if asker.waits_for_reload:
+            if 0 < asker.reload <= number:
                 self._say(asker, 200 if outcome["ok"] else 500, outcome)
+
+    def look(self, now: float) -> None:
+        """Drops who has been silent for too long, and accepts again if that had failed."""
+        for asker in list(self._askers.values()):
+            asker.since = asker.since or now
+            if not asker.reload and now - asker.since > _PATIENCE:
+                self._drop(asker)
+        if self._epoll is not None and not self._is_accepting:
+            self._epoll.register(self.listener.fileno(), select.EPOLLIN)
+            self._is_accepting = True
 
     def close(self) -> None:
         for asker in list(self._askers.values()):
@@ -93,14 +108,20 @@ class Control:
             pass
 
     def _accept(self) -> None:
+        assert self._epoll is not None
         try:
             client, _address = self.listener.accept()
+        except (BlockingIOError, ConnectionError):
+            return
         except OSError:
+            # No descriptor left: asking again at once would turn for nothing.
+            self._epoll.unregister(self.listener.fileno())
+            self._is_accepting = False
             return
         client.setblocking(False)
-        if len(self._askers) >= _MOST or self._epoll is None:
-            client.close()
-            return
+        if len(self._askers) >= _MOST:
+            silent = [one for one in self._askers.values() if not one.reload]
+            self._drop(silent[0] if silent else next(iter(self._askers.values())))
         self._askers[client.fileno()] = _Asker(client)
         self._epoll.register(client.fileno(), select.EPOLLIN)
 
@@ -112,10 +133,10 @@ class Control:
             return
         match request.method, request.path:
             case "GET", "/status":
-                self._say(asker, 200, instance.report())
+                waiting = sum(one.reload > 0 for one in self._askers.values())
+                self._say(asker, 200, {**instance.report(), "waiting": waiting})
             case "POST", "/reload":
-                asker.waits_for_reload = True
-                refusal = instance.reload()
+                asker.reload, refusal = instance.reload()
                 if refusal:
                     self._say(asker, 503, {"ok": False, "error": refusal})
             case _, "/status" | "/reload":
@@ -129,7 +150,7 @@ class Control:
             f"HTTP/1.1 {status} {'OK' if status == 200 else 'Error'}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
-        asker.waits_for_reload = False
+        asker.reload = 0
         asker.unsent = head.encode() + body
         self._send(asker)
 

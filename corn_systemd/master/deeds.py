@@ -3,8 +3,8 @@
 A deed that the system refuses raises; what that means is the master's to say.
 """
 
-import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ..errors import Unavailable
 from ..lifeline import Lifeline
@@ -52,14 +52,17 @@ class Deeds:
                 raise
         record = self._children.add(Role.MOLD, generation, mine, now)
         record.pid = pid
-        mine.send(
+        was_sent = mine.send(
             "boot",
             (self._scoreboard.fd, *(listener.socket.fileno() for listener in self._listeners)),
             instance=settings.name,
             generation=generation,
             journal=self._journal,
-            settings=as_message(settings),
+            # The sockets stay what they are over a reload, whatever its `listen` says.
+            settings=as_message(replace(settings, listen=tuple(one.address for one in self._listeners))),
         )
+        if not was_sent:
+            self.kill(record, "it does not listen", now)
 
     def fork(self, generation: int, role: Role, now: float) -> None:
         """Asks the mold of a generation for a worker; a refusal comes as an event. Raises Unavailable."""
@@ -73,9 +76,10 @@ class Deeds:
             except IndexError as error:
                 mine.close()
                 raise Unavailable(str(error)) from error
-            mold.lifeline.send(
-                "fork", (theirs.fileno(),), key=record.key, slot=record.slot, role=role.value
-            )  # fmt: skip
+            fds = (theirs.fileno(),)
+            if not mold.lifeline.send("fork", fds, key=record.key, slot=record.slot, role=role.value):
+                self._children.remove(record)
+                raise Unavailable("the mold does not listen")
 
     def drain(self, key: int, linger: float, now: float) -> None:
         record = self._children[key]
@@ -88,4 +92,8 @@ class Deeds:
         record.kill_cause = record.kill_cause or cause
         record.enter(State.KILLED, now)
         if record.pid:
-            spawn.send_signal(record.pid, signal.SIGKILL)
+            spawn.kill(record.pid)
+
+    def kill_all(self, now: float) -> None:
+        for record in self._children:
+            self.kill(record, "stopping", now)

@@ -1,12 +1,16 @@
 """Which code and which settings are wanted, and which are known to work.
 
-A generation is proven when its first worker is ready. Until then the one before it serves, and is what a
-failure goes back to.
+A generation is proven when its first worker is ready; it serves when all its workers are. Until then the one
+before it is what a failure goes back to. The first one has none before it, and serves when it is proven.
 """
 
 from dataclasses import dataclass
 
+from ..policy.view import Desired
 from ..settings.sections import Settings
+
+# A worker that leaves keeps idle connections for so long: who sends meanwhile is answered, and told so.
+LINGER = 1.0
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,16 @@ class Generation:
     settings: Settings
     began_at: float
 
+    def desired(self, workers: int) -> Desired:
+        """What the plan is to bring about."""
+        return Desired(
+            generation=self.number,
+            http=workers,
+            start_timeout=self.settings.start_timeout,
+            linger=LINGER,
+            patience=self.settings.stop_timeout,
+        )
+
 
 class Generations:
     """The desired generation, the serving one, and the settings of both."""
@@ -25,29 +39,37 @@ class Generations:
         self._count = 1
         self.desired = Generation(1, settings, now)
         self.serving: Generation | None = None
+        self._progress_at = now
 
     @property
-    def is_proven(self) -> bool:
+    def is_settled(self) -> bool:
         """Whether what is desired is also what serves."""
         return self.serving is not None and self.serving.number == self.desired.number
 
     def is_overdue(self, now: float) -> bool:
-        """Whether the desired generation has had start_timeout and is not proven."""
+        """Whether the desired generation has had start_timeout since its last progress."""
         timeout = self.desired.settings.start_timeout
-        return not self.is_proven and timeout > 0 and now >= self.desired.began_at + timeout
+        return not self.is_settled and timeout > 0 and now >= self._progress_at + timeout
 
     def begin(self, settings: Settings, now: float) -> Generation:
         """A new generation is desired from now on."""
         self._count += 1
         self.desired = Generation(self._count, settings, now)
+        self._progress_at = now
         return self.desired
 
-    def prove(self, number: int) -> bool:
-        """A worker of this generation is ready; True when that is the proof of the desired one."""
-        if number != self.desired.number or self.is_proven:
-            return False
+    def advance(self, number: int, now: float) -> bool:
+        """A worker of this generation is ready; True when that makes the first generation serve."""
+        if number == self.desired.number:
+            self._progress_at = now
+            if self.serving is None:
+                self.serving = self.desired
+                return True
+        return False
+
+    def settle(self) -> None:
+        """All workers of the desired generation are ready: it serves."""
         self.serving = self.desired
-        return True
 
     def give_up(self) -> Generation | None:
         """The desired generation does not work: desires what serves again, None when nothing does."""

@@ -15,23 +15,25 @@ from .. import listeners as sockets
 from ..errors import AppError, ConfigError, CornError, Unavailable
 from ..policy.backoff import Backoff
 from ..policy.plan import is_settled, next_instant, plan
-from ..policy.view import Action, Desired, Drain, Fork, Kill, Role, StartMold
+from ..policy.view import Action, Drain, Fork, Kill, Role, StartMold
 from ..scoreboard import Scoreboard
 from ..settings.sections import Settings
 from ..signals import Signals
 from . import spawn
-from .children import BecameReady, Children, Ended, Event, ForkRefused
+from .children import BecameReady, Children, Ended, Event, ForkRefused, Raves
 from .control import Control
 from .deeds import Deeds
-from .generations import Generations
+from .generations import Generation, Generations
 from .refusal import answer_waiting
+from .reloads import Reloads
 from .status import Overview
 from .voice import Voice
 
-# A worker that leaves keeps idle connections for so long: who sends meanwhile is answered, and told so.
-LINGER = 1.0
 # Ctrl-C: running requests get this long, idle connections nothing.
 QUICK = 1.0
+_HEEDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD)
+# Other servers give them a meaning; here they must not end or stop everything by accident.
+_IGNORED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGTTIN, signal.SIGTTOU)
 
 
 class Master:
@@ -49,12 +51,15 @@ class Master:
         python: str,
         scoreboard: Scoreboard,
         control: Control,
+        stops_at_hangup: bool = False,
     ) -> None:
-        """`read_settings` reads them anew for a reload (ConfigError); `environment` is what the application
-        gets before its own [environment]; `python` is the interpreter when the settings name none."""
+        """`read_settings` reads them anew (ConfigError); `environment` is what the application gets before
+        its own [environment]; `python` is its interpreter when the settings name none; `stops_at_hangup`:
+        SIGHUP is the end of a terminal."""
         self.now = time.monotonic()
         self._started_at = self.now
         self._read_settings = read_settings
+        self._stops_at_hangup = stops_at_hangup
         self._count_workers = count_workers
         self._listeners = listeners
         self._listen = settings.listen
@@ -66,13 +71,13 @@ class Master:
             self._children, scoreboard, listeners.served, environment, python, voice.journal.path
         )
         self._generations = Generations(settings, self.now)
-        self._desired = self._desire(1, settings)
+        self._desired = self._generations.desired.desired(count_workers(settings))
         self._backoff = Backoff()
         self._overview = Overview(self._children, self._generations, listeners.served, self.now)
         self._look_at = self.now
-        self._is_reloading = False
+        self._reloads = Reloads()
         self._exit_status: int | None = None
-        self._signals = Signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD))
+        self._signals = Signals(_HEEDED, _IGNORED)
         self._epoll.register(self._signals.fileno(), select.EPOLLIN)
         control.register(self._epoll)
 
@@ -91,8 +96,10 @@ class Master:
     def _turn(self) -> None:
         for event in self._wait():
             self._take_in(event)
+        if self._reloads.is_wanted and not self._reloads.is_running:
+            self._begin_reload()
         if self._generations.is_overdue(self.now) and not self._desired.stopping:
-            self._give_up(Unavailable("no worker was ready within start_timeout"))
+            self._give_up(Unavailable("no further worker was ready within start_timeout"))
         for action in plan(self._desired, self._children.view(), self.now):
             self._act(action)
         self._conclude()
@@ -105,9 +112,9 @@ class Master:
         until = min(
             next_instant(self._desired, self._children.view(), self.now),
             self._look_at,
-            self.now + (self._voice.watchdog_interval or 60.0),
+            self.now + (0.1 if self._voice.has_unsent else self._voice.watchdog_interval or 60.0),
         )
-        ready = self._epoll.poll(max(0.0, until - self.now))
+        ready = self._epoll.poll(max(0.005, until - self.now))
         self.now = time.monotonic()
         events: list[Event] = []
         for fd, _mask in ready:
@@ -123,8 +130,8 @@ class Master:
     def _signalled(self, number: int) -> list[Event]:
         if number == signal.SIGCHLD:
             return self._children.reap(self.now)
-        if number == signal.SIGHUP:
-            self.reload()
+        if number == signal.SIGHUP and not self._stops_at_hangup:
+            self._reloads.ask()
         else:
             self._stop(signal.Signals(number))
         return []
@@ -135,36 +142,36 @@ class Master:
         match event:
             case BecameReady(record, warnings):
                 self._voice.unfit(warnings)
-                if record.role is not Role.MOLD and self._generations.prove(record.generation):
-                    self._overview.trouble = ""
-                    if not self._is_reloading:
-                        self._announce()
+                if record.role is not Role.MOLD and self._generations.advance(record.generation, self.now):
+                    app, took = self._generations.desired.settings.app, self.now - self._started_at
+                    self._voice.is_ready(app, self._desired.http, self._overview.listen, took)
             case ForkRefused(record, cause):
                 self._hold(record.role.value + " worker", record.generation, cause)
+            case Raves(record, cause):
+                self._deeds.kill(record, cause, self.now)
             case Ended():
                 self._overview.bury(event.view)
                 self._mourn(event)
 
-    def _announce(self) -> None:
-        app = self._generations.desired.settings.app
-        self._voice.is_ready(app, self._desired.http, self._overview.listen, self.now - self._started_at)
-
     def _mourn(self, death: Ended) -> None:
         """A child has ended: what that means for its generation, and how soon another may follow."""
         record = death.record
-        is_unproven = record.generation == self._desired.generation and not self._generations.is_proven
-        if self._desired.stopping or record.kill_cause or (record.is_asked and death.is_clean):
+        is_desired = record.generation == self._desired.generation and not self._desired.stopping
+        is_boot = is_desired and not self._generations.is_settled and not record.has_been_ready
+        if self._desired.stopping or death.is_expected:
             self._voice.killed(death)
-            if is_unproven and not self._desired.stopping:
+            if is_boot:
                 self._give_up(Unavailable(f"{record.role.value} {record.kill_cause}"))
-        elif is_unproven:
+        elif is_boot:
             self._give_up(death.as_error())
         else:
             self._voice.died(death)
-            self._backoff = self._backoff.died(record.born_at, self.now)
-            if self._backoff.delay:
-                self._voice.die_young(death, self._backoff.deaths, self._backoff.delay)
-            self._desired = replace(self._desired, hold_until=self._backoff.hold_until)
+            # Who has served before it died was ended by a request, not by its start.
+            if not death.has_served:
+                self._backoff = self._backoff.died(record.born_at, self.now)
+                if self._backoff.delay:
+                    self._voice.die_young(death, self._backoff.deaths, self._backoff.delay)
+                self._desired = replace(self._desired, hold_until=self._backoff.hold_until)
 
     def _give_up(self, error: CornError) -> None:
         """The desired generation can not be brought up: back to the one that serves, or out."""
@@ -174,7 +181,7 @@ class Master:
             return
         refused = self._generations.desired.number
         self._generations.give_up()
-        self._desired = self._desire(serving.number, serving.settings)
+        self._desire(serving)
         self._fail_reload(error, refused)
 
     def _refuse(self, error: CornError) -> None:
@@ -183,7 +190,7 @@ class Master:
         answer_waiting([listener.socket for listener in self._listeners.served])
         self._desired = replace(self._desired, stopping=True)
         self._exit_status = error.exit_status
-        self._kill_all()
+        self._deeds.kill_all(self.now)
 
     def _hold(self, what: str, generation: int, cause: str) -> None:
         """The system refuses a process: told, and tried again in a second."""
@@ -192,70 +199,61 @@ class Master:
 
     # What is wanted
 
-    def _desire(self, generation: int, settings: Settings) -> Desired:
-        return Desired(
-            generation=generation,
-            http=self._count_workers(settings),
-            start_timeout=settings.start_timeout,
-            linger=LINGER,
-            patience=settings.stop_timeout,
-        )
+    def _desire(self, generation: Generation) -> None:
+        self._desired = generation.desired(self._count_workers(generation.settings))
 
-    def reload(self) -> str:
-        """Reads the settings and desires a new generation; joins a reload that is under way.
-
-        The outcome goes to whoever waits at the control socket, to the journal and to systemd. Returns why
-        it can not be done now, or "".
-        """
+    def reload(self) -> tuple[int, str]:
+        """Somebody asks for new code and settings: (the number of the reload that will do, "") or (0, why it
+        can not be done now). The outcome goes to whoever waits, to the journal and to systemd."""
         if self._desired.stopping:
-            return "the instance is stopping"
+            return 0, "the instance is stopping"
         if self._generations.serving is None:
-            return "the instance is still starting"
-        if self._is_reloading:
-            return ""
-        self._is_reloading = True
+            return 0, "the instance is still starting"
+        return self._reloads.ask(), ""
+
+    def _begin_reload(self) -> None:
+        self._reloads.begin()
         self._voice.reloading()
         try:
             settings = self._read_settings()
-        except ConfigError as error:
+        except CornError as error:
             self._fail_reload(error, self._generations.desired.number + 1)
-            return ""
+            return
         if settings.listen != self._listen:
             self._voice.listen_changed(settings.listen, self._listen)
-        generation = self._generations.begin(settings, self.now)
-        self._desired = self._desire(generation.number, settings)
-        return ""
+        self._desire(self._generations.begin(settings, self.now))
 
     def _fail_reload(self, error: CornError, refused: int) -> None:
-        self._is_reloading = False
         self._overview.trouble = f"reload failed: {str(error).splitlines()[0]}"
         self._voice.reload_failed(error, refused, self._desired.generation, self._overview.line())
         traceback = error.traceback if isinstance(error, AppError) else ""
-        self._control.reloaded({"ok": False, "error": str(error), "traceback": traceback})
+        self._reloads.end(ok=False, error=str(error), traceback=traceback)
 
     def _conclude(self) -> None:
         """Notices the end of a reload, and of everything."""
         if self._desired.stopping and self._exit_status is None and not len(self._children):
             self._voice.stopped(self._overview.requests())
             self._exit_status = 0
-        if not self._is_reloading or not is_settled(self._desired, self._children.view()):
-            return
-        self._is_reloading = False
-        generation = self._generations.desired
-        self._voice.reloaded(generation.number, self.now - generation.began_at, self._overview.line())
-        self._control.reloaded({"ok": True, "generation": generation.number})
+        if self._reloads.is_running and is_settled(self._desired, self._children.view()):
+            self._generations.settle()
+            self._overview.trouble = ""
+            generation = self._generations.desired
+            took = self.now - generation.began_at
+            self._voice.reloaded(generation.number, took, self._overview.line())
+            self._reloads.end(ok=True, generation=generation.number)
+        for number, outcome in self._reloads.take_outcomes():
+            self._control.reloaded(number, outcome)
 
     def _stop(self, number: signal.Signals) -> None:
         """The first time workers may finish what they do; the second time they may not."""
         if self._desired.stopping:
-            self._kill_all()
+            self._deeds.kill_all(self.now)
             return
         self._voice.stopping(number.name)
-        if self._is_reloading:
-            self._control.reloaded({"ok": False, "error": "the instance is being stopped"})
+        self._reloads.cancel("the instance is being stopped")
         self._overview.is_stopping = True
         self._desired = replace(self._desired, stopping=True)
-        if number == signal.SIGINT:
+        if number in (signal.SIGINT, signal.SIGQUIT):
             self._desired = replace(self._desired, linger=0.0, patience=QUICK)
         self._look_at = self.now
 
@@ -279,17 +277,14 @@ class Master:
         except Unavailable as error:
             self._hold("process", self._desired.generation, str(error))
 
-    def _kill_all(self) -> None:
-        for record in self._children:
-            self._deeds.kill(record, "stopping", self.now)
-
     # What is told
 
     def _look(self) -> None:
         """Looks after what changes without an event."""
         self._overview.read(self.now)
+        self._control.look(self.now)
         self._voice.status(self._overview.line())
-        is_steady = self._generations.is_proven and not self._is_reloading and not self._desired.stopping
+        is_steady = self._generations.is_settled and not self._desired.stopping
         # systemctl status is at most 5 s old; what takes part in a change is told of every second.
         self._look_at = self.now + (5.0 if is_steady else 1.0)
         if not is_steady:  # it may take what the settings allow, whatever the unit's timeouts say

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 # As many as any backlog holds; a client that comes later is not our concern any more.
 _MOST = 4096
+_MOST_READS = 16
 _BODY = b"The application can not be started. The journal of the service says why.\n"
 _ANSWER = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -36,8 +37,10 @@ def _answer(client: socket.socket) -> None:
     client.setblocking(False)
     try:
         # What was sent is read first: closing over unread bytes would reset the answer away.
-        while client.recv(65536):
-            pass
+        # Not for ever: one that sends faster than this reads would hold up all the others.
+        for _ in range(_MOST_READS):
+            if not client.recv(65536):
+                break
     except OSError:
         pass
     try:

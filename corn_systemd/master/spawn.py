@@ -70,20 +70,27 @@ def start_mold(executable: str, lifeline_fd: int, environment: Mapping[str, str]
             # A group of its own: the terminal's Ctrl-C is for the master.
             setpgroup=0,
             setsigmask=[],
-            setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE],
+            setsigdef=sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}),
         )
     except OSError as error:
+        if error.errno == errno.E2BIG:
+            raise ConfigError(
+                "the environment is too large for a program to start with (execve(2): 128 KiB for one "
+                "variable, a quarter of the stack's limit for all): shorten [environment] or the unit's"
+            ) from error
         if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOEXEC):
             raise ConfigError(f"{executable} can not be run: {error.strerror}") from error
         raise Unavailable(f"{executable}: {error.strerror}") from error
 
 
-def send_signal(pid: int, number: int) -> None:
-    """Signals a child that has not been reaped yet (so that its pid can be nobody else's)."""
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass
+def kill(pid: int) -> None:
+    """Kills a child that has not been reaped yet (so that its pid can be nobody else's), and with it what
+    it has started and left in its process group."""
+    for deed in (os.killpg, os.kill):
+        try:
+            deed(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 def reap() -> list[Death]:

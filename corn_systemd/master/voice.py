@@ -21,10 +21,16 @@ class Voice:
         self.journal = journal
         self._notifier = notifier
         self._is_lost = False
+        if notifier.is_deaf:
+            self._heard(False)
 
     @property
     def watchdog_interval(self) -> float:
         return self._notifier.watchdog_interval
+
+    @property
+    def has_unsent(self) -> bool:
+        return self._notifier.has_unsent
 
     def _heard(self, was_sent: bool) -> None:
         if not was_sent and not self._is_lost:
@@ -47,28 +53,28 @@ class Voice:
             messages.INSTANCE_READY, workers=workers, app=app, listen=listen, milliseconds=milliseconds,
             generation=1,
         )  # fmt: skip
-        self._heard(self._notifier.ready(f"ready after {milliseconds} ms on {listen}"))
+        self._notifier.ready(f"ready after {milliseconds} ms on {listen}")
 
     def refuse(self, error: CornError) -> None:
         """Nothing will be served: the cause on one line for systemctl status, the whole in the journal."""
         cause, detail = _words(error)
         self.journal.emit(messages.INSTANCE_REFUSED, detail, cause=cause)
-        self._heard(self._notifier.send(STATUS=f"can not start: {cause}"))
+        self._notifier.insist(STATUS=f"can not start: {cause}")
 
     def reloading(self) -> None:
-        self._heard(self._notifier.reloading())
+        self._notifier.reloading()
 
     def reloaded(self, generation: int, took: float, status: str) -> None:
         milliseconds = round(took * 1000)
         self.journal.emit(messages.GENERATION_RELOADED, generation=generation, milliseconds=milliseconds)
-        self._heard(self._notifier.ready(status))
+        self._notifier.ready(status)
 
     def reload_failed(self, error: CornError, generation: int, serving: int, status: str) -> None:
         cause, detail = _words(error)
         self.journal.emit(
             messages.GENERATION_REFUSED, detail, cause=cause, generation=generation, serving=serving
         )
-        self._heard(self._notifier.ready(status))
+        self._notifier.ready(status)
 
     def listen_changed(self, wanted: Sequence[Address], actual: Sequence[Address]) -> None:
         self.journal.emit(
@@ -79,7 +85,7 @@ class Voice:
 
     def stopping(self, reason: str) -> None:
         self.journal.emit(messages.INSTANCE_STOPPING, reason=reason)
-        self._heard(self._notifier.send(STOPPING=1, STATUS=f"stopping: {reason}"))
+        self._notifier.insist(STOPPING=1, STATUS=f"stopping: {reason}")
 
     def stopped(self, requests: int) -> None:
         self.journal.emit(messages.INSTANCE_STOPPED, requests=requests)

@@ -39,6 +39,10 @@ class Boot:
 def main(lifeline_fd: int, master_pid: int) -> int:
     """Runs a mold, or, behind a fork, a worker; returns the exit status of the process."""
     kernel.die_with(master_pid)
+    # The master is who hears Ctrl-C and the terminal's end. A handler, not SIG_IGN, which what the
+    # application starts would inherit.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: None)
     os.set_inheritable(lifeline_fd, False)
     lifeline = Lifeline(socket.socket(fileno=lifeline_fd))
     boot = _hear(lifeline, master_pid)
@@ -127,9 +131,10 @@ def _fork_on_request(lifeline: Lifeline) -> base.Birth | None:
             birth, error = _fork(message.fields["slot"], message.fields["role"], fd)
             if birth is not None:
                 return birth
-            os.close(fd)
             if error:
                 lifeline.send("fork-failed", key=message.fields["key"], cause=error)
+            # After the words: whoever hears this end close looks for them.
+            os.close(fd)
 
 
 def _fork(slot: int, role: str, lifeline_fd: int) -> tuple[base.Birth | None, str]:
@@ -138,30 +143,48 @@ def _fork(slot: int, role: str, lifeline_fd: int) -> tuple[base.Birth | None, st
     All signals are blocked around it: none is ever handled, or lost, half-way between two processes.
     Returns the Birth in the worker; in the mold (None, why it failed or "").
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
     try:
-        pid = os.fork()
-        if pid == 0:
-            between = os.getpid()
+        # Over a pipe, not by the exit status: the application may ignore SIGCHLD, or reap all it finds.
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        with open(reader, "rb") as outcome:
             try:
-                if os.fork():
-                    os._exit(0)
-            except OSError as error:
-                os._exit(min(error.errno or 1, 255))
-            return base.Birth(slot, role, Lifeline(socket.socket(fileno=lifeline_fd)), between, before), ""
-        _, status = os.waitpid(pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        if code > 0:
-            return None, os.strerror(code)
-        return None, "" if code == 0 else f"the process between ended by signal {-code}"
+                pid = os.fork()
+                if pid == 0:
+                    between = os.getpid()
+                    try:
+                        if os.fork():
+                            os._exit(0)
+                    except OSError as error:
+                        os.write(writer, os.strerror(error.errno or 0).encode())
+                        os._exit(1)
+                    lifeline = Lifeline(socket.socket(fileno=lifeline_fd))
+                    return base.Birth(slot, role, lifeline, between, before), ""
+            finally:
+                os.close(writer)
+            cause = outcome.read().decode()
+        try:
+            os.waitpid(pid, 0)
+        except ChildProcessError:
+            pass
+        return None, cause
     except OSError as error:
         return None, error.strerror or str(error)
     finally:
         # In a worker the mask stays until base.live() has made it fit for signals.
         if os.getpid() == _mold_pid:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _flush() -> None:
+    """What is printed and not yet written must not be written by each child again; a stream that is closed
+    or full is the application's affair."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass
 
 
 _mold_pid = os.getpid()

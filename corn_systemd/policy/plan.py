@@ -10,6 +10,12 @@ from collections.abc import Iterator, Sequence
 from .view import Action, Child, Desired, Drain, Fork, Kill, Role, StartMold, State
 
 _ACTIVE = (State.STARTING, State.READY)
+# A fork takes milliseconds: a mold that has not made one after so long is stuck, and only its end helps.
+FORK_PATIENCE = 10.0
+# A child whose lifeline has ended is reaped at once, unless it has only closed its end.
+CUT_OFF_PATIENCE = 1.0
+# So many wishes a mold's lifeline holds, whatever the mold is doing.
+UNBORN_MAX = 32
 
 
 def plan(desired: Desired, children: Sequence[Child], now: float) -> list[Action]:
@@ -40,21 +46,36 @@ def next_instant(desired: Desired, children: Sequence[Child], now: float) -> flo
 
 
 def _deadline(desired: Desired, child: Child) -> float | None:
+    if not child.is_born and child.state is State.STARTING:
+        return child.since + FORK_PATIENCE
     if child.state is State.STARTING and desired.start_timeout:
         return child.since + desired.start_timeout
+    if child.state is State.CUT_OFF:
+        return child.since + CUT_OFF_PATIENCE
     if child.state is State.DRAINING and desired.patience:
         return child.since + desired.patience
     return None
 
 
 def _overdue(desired: Desired, children: Sequence[Child], now: float) -> Iterator[Kill]:
+    waiting: dict[int, float] = {}
     for child in children:
         deadline = _deadline(desired, child)
-        if deadline is not None and now >= deadline:
-            if child.state is State.STARTING:
-                yield Kill(child.key, f"not ready within start_timeout ({desired.start_timeout:g} s)")
-            else:
-                yield Kill(child.key, f"not gone within {desired.patience:g} s of being asked to")
+        if deadline is None or now < deadline:
+            continue
+        if not child.is_born and child.state is State.STARTING:
+            waiting[child.generation] = max(child.since, waiting.get(child.generation, 0.0))
+        elif child.state is State.STARTING:
+            yield Kill(child.key, f"not ready within start_timeout ({desired.start_timeout:g} s)")
+        elif child.state is State.CUT_OFF:
+            yield Kill(child.key, "it has closed its lifeline")
+        else:
+            yield Kill(child.key, f"not gone within {desired.patience:g} s of being asked to")
+    for mold in children:
+        # Not its successor, which nobody has asked yet.
+        is_asked = mold.role is Role.MOLD and mold.state is State.READY and mold.generation in waiting
+        if is_asked and mold.since <= waiting[mold.generation]:
+            yield Kill(mold.key, f"it has not forked within {FORK_PATIENCE:g} s of being asked to")
 
 
 def _stop(children: Sequence[Child]) -> Iterator[Action]:
@@ -70,14 +91,12 @@ def _molds(desired: Desired, children: Sequence[Child], now: float) -> Iterator[
     current = [mold for mold in molds if mold.generation == desired.generation]
     if not any(mold.state in _ACTIVE for mold in current) and now >= desired.hold_until:
         yield StartMold(desired.generation)
-    is_proven = any(
-        child.generation == desired.generation and child.state is State.READY and child.role is not Role.MOLD
-        for child in children
-    )
+    is_complete = is_settled(desired, children)
     for mold in molds:
-        # An older mold stays until the newer generation has shown a ready worker; a newer one has failed.
+        # An older mold has the older code, to which a failure goes back: it stays until all is well. A newer
+        # one has failed.
         is_older = mold.generation < desired.generation
-        is_stale = is_proven if is_older else mold.generation > desired.generation
+        is_stale = is_complete if is_older else mold.generation > desired.generation
         if mold.state in _ACTIVE and is_stale:
             yield Kill(mold.key, "its generation has been replaced")
 
@@ -97,7 +116,8 @@ def _workers(desired: Desired, children: Sequence[Child], now: float) -> Iterato
             missing = min(desired.http - len(current), room if current else max(room, 1))
         else:
             missing = desired.http - len(workers)
-        for _ in range(missing):
+        unborn = sum(not worker.is_born for worker in workers)
+        for _ in range(min(missing, UNBORN_MAX - unborn)):
             yield Fork(mold.generation, Role.HTTP)
 
     # Nobody leaves whom the clients still need, nor before the desired generation has shown that it lives.

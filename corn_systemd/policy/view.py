@@ -17,18 +17,21 @@ class State(Enum):
     STARTING = "starting"
     READY = "ready"
     DRAINING = "draining"  # asked to leave
+    CUT_OFF = "cut off"  # its lifeline has ended, and so should it have
     KILLED = "killed"  # sent SIGKILL, not yet reaped
 
 
 @dataclass(frozen=True)
 class Child:
-    """The master's record of one process. `key` is unique over the master's life; a pid is not."""
+    """The master's record of one process. `key` is unique over the master's life; a pid is not. `is_born`:
+    it has been heard of; until then it is a wish that its mold has to fulfil."""
 
     key: int
     role: Role
     generation: int
     state: State
     since: float
+    is_born: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The master's words to the service manager (sd_notify(3)), and the watchdog's pings.
 
-Every datagram is sent without waiting; one that can not be sent is told to the caller, who says so once.
+Every datagram is sent without waiting. What systemd must know (READY=1 above all) is kept until it takes it;
+what will be said again soon is not.
 Nothing here decides when: readiness and pings are earned by the master.
 """
 
@@ -19,9 +20,12 @@ class Notifier:
         # sdnotify finds the address and connects; what is sent goes over its socket as UTF-8 and without
         # waiting, since its own notify() encodes latin-1 and blocks.
         self._socket = sdnotify.SystemdNotifier().socket if environment.get("NOTIFY_SOCKET") else None
+        self._unsent: list[bytes] = []
         if self._socket is not None:
             self._socket.setblocking(False)
         self._address = environment.pop("NOTIFY_SOCKET", "")
+        self.is_deaf = bool(self._address) and self._socket is None
+        """Whether there should be somebody to speak to, and is not."""
         microseconds = environment.pop("WATCHDOG_USEC", "")
         pid = environment.pop("WATCHDOG_PID", "")
         watched = microseconds.isdecimal() and pid in ("", str(os.getpid()))
@@ -34,30 +38,52 @@ class Notifier:
         """Whether there is a service manager to speak to."""
         return self._socket is not None
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether something waits to be sent by alive()."""
+        return bool(self._unsent)
+
     def send(self, **states: str | int) -> bool:
-        """Sends `STATE=value` lines in one datagram; False when the manager can not be reached."""
+        """Sends `STATE=value` lines in one datagram; False when it could not be sent, and is forgotten."""
+        return not self._unsent and self._send(_lines(states))
+
+    def insist(self, **states: str | int) -> None:
+        """Sends them in any case, and in their order: if not now, then later, by alive()."""
+        self._unsent.append(_lines(states))
+        self._catch_up()
+
+    def _catch_up(self) -> bool:
+        while self._unsent:
+            if not self._send(self._unsent[0]):
+                return False
+            del self._unsent[0]
+        return True
+
+    def _send(self, lines: bytes) -> bool:
         if self._socket is None:
             return True
-        lines = "\n".join(f"{name}={str(value).replace(chr(10), ' ')}" for name, value in states.items())
         try:
-            self._socket.send(lines.encode("utf-8", "replace"))
+            self._socket.send(lines)
         except OSError:
             return False
         return True
 
-    def ready(self, status: str) -> bool:
-        return self.send(READY=1, STATUS=status)
+    def ready(self, status: str) -> None:
+        self.insist(READY=1, STATUS=status)
 
-    def reloading(self) -> bool:
+    def reloading(self) -> None:
         # Both in one datagram: Type=notify-reload of systemd 253 demands it, and 252 ignores the clock.
-        return self.send(RELOADING=1, MONOTONIC_USEC=time.monotonic_ns() // 1000)
+        self.insist(RELOADING=1, MONOTONIC_USEC=time.monotonic_ns() // 1000)
 
     def extend(self, seconds: float) -> bool:
         """Asks for `seconds` more, from now, to start, reload or stop."""
         return self.send(EXTEND_TIMEOUT_USEC=int(seconds * 1e6))
 
     def alive(self, now: float) -> bool:
-        """Pings the watchdog when half of its interval has gone by since the last ping."""
+        """Sends what could not be sent before, and pings the watchdog when half of its interval has gone by
+        since the last ping. False when the manager takes nothing."""
+        if not self._catch_up():
+            return False
         if not self.watchdog_interval or now - self._pinged_at < self.watchdog_interval:
             return True
         self._pinged_at = now
@@ -87,3 +113,8 @@ class Notifier:
             return False
         finally:
             del os.environ["NOTIFY_SOCKET"]
+
+
+def _lines(states: dict[str, str | int]) -> bytes:
+    lines = (f"{name}={str(value).replace(chr(10), ' ')}" for name, value in states.items())
+    return "\n".join(lines).encode("utf-8", "replace")

@@ -24,6 +24,15 @@ def reload(corn: Corn) -> subprocess.CompletedProcess[str]:
     )
 
 
+def ask_for_reload(corn: Corn) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", _ASK, str(corn.directory)],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 # The instance of a test lives in a directory of its own: the verb is told to look there.
 _ASK = """
 import sys
@@ -70,6 +79,50 @@ def test_a_reload_of_code_that_does_not_import_changes_nothing_and_says_why(shop
     assert "reload failed" not in corn.report()["status"]
 
 
+def test_a_traceback_of_any_length_and_script_fails_the_reload_and_nothing_else(shop: Start) -> None:
+    corn = shop()
+    corn.write("shop.py", "raise RuntimeError('漢字のエラー\\n' * 40000 + '\\udcff the end')\n")
+    result = reload(corn)
+    assert result.returncode == 1 and "the end" in result.stderr
+    assert corn.get().text == "hello"
+
+
+def test_an_environment_longer_than_a_packet_reaches_the_application(shop: Start) -> None:
+    corn = shop()
+    corn.write("shop.py", "import os\n" + NEW.replace('b"changed"', 'str(len(os.environ["LONG"])).encode()'))
+    text = (corn.directory / "shop.toml").read_text()
+    corn.write("shop.toml", f"{text}\n[environment]\nLONG = '{'x' * 100_000}'\n")
+    assert reload(corn).returncode == 0
+    assert corn.get().text == "100000"
+
+
+def test_a_reload_that_works_for_one_worker_alone_fails_and_all_is_as_before(shop: Start) -> None:
+    corn = shop(settings="preload = false\n", workers=3)
+    lock = corn.directory / "lock"
+    corn.write("shop.py", f"import os\nos.mkdir({str(lock)!r})\n" + NEW)
+    result = reload(corn)
+    assert result.returncode == 1 and "FileExistsError" in result.stderr
+    corn.write("shop.py", NEW.replace("changed", "mended"))
+    assert reload(corn).returncode == 0
+    assert corn.get().text == "mended"
+    assert len(corn.workers()) == 3
+
+
+def test_who_asks_for_a_reload_during_one_gets_the_code_of_that_moment(shop: Start) -> None:
+    corn = shop()
+    gate = corn.directory / "gate"
+    os.mkfifo(gate)
+    corn.write("shop.py", f"open({str(gate)!r}).read()\n" + NEW)
+    first = ask_for_reload(corn)
+    with gate.open("w"):  # which opens when the new mold stands at the other side
+        corn.write("shop.py", NEW.replace("changed", "latest"))
+        second = ask_for_reload(corn)
+        corn.until(lambda: corn.report()["waiting"] == 2, "two who wait")
+    assert first.wait(20) == 0 and second.wait(20) == 0
+    assert corn.get().text == "latest"
+    assert corn.report()["generation"] == 3
+
+
 def test_a_reload_of_settings_that_are_wrong_touches_nobody(shop: Start) -> None:
     corn = shop()
     before = corn.processes()
@@ -111,12 +164,7 @@ def test_stopping_during_a_reload_ends_everything_and_tells_whoever_waits(
     gate = corn.directory / "gate"
     os.mkfifo(gate)
     corn.write("shop.py", f"open({str(gate)!r}).read()\n")
-    waiting = subprocess.Popen(
-        [sys.executable, "-c", _ASK, str(corn.directory)],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    waiting = ask_for_reload(corn)
     corn.until(lambda: corn.notified(RELOADING="1"), "RELOADING=1")
     assert corn.stop() == 0
     assert "stopped" in waiting.communicate(timeout=20)[1]

@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from corn_systemd.lifeline import PACKET_MAX, Lifeline
+from corn_systemd.lifeline import Lifeline, Nonsense
 
 
 @pytest.fixture
@@ -49,14 +49,45 @@ def test_descriptors_travel_and_are_closed_on_exec(ends: tuple[Lifeline, Lifelin
         os.close(each)
 
 
-def test_a_text_too_long_for_a_packet_is_cut_in_its_middle(ends: tuple[Lifeline, Lifeline]) -> None:
+@pytest.mark.parametrize("text", ["a" * 3_000_000, "漢字のエラー\n" * 50_000, "\udcff" * 100_000])
+def test_a_message_too_long_for_a_packet_arrives_whole_beside_its_descriptors(
+    ends: tuple[Lifeline, Lifeline], text: str
+) -> None:
     mine, theirs = ends
-    assert mine.send("failed", summary="short", traceback="a" * PACKET_MAX + "the last line")
+    assert mine.send("failed", (0,), summary="short", traceback=text, more=[text], deep={"a": text})
     message = theirs.receive()
     assert message is not None
-    assert message.fields["summary"] == "short"
-    text = message.fields["traceback"]
-    assert text.startswith("aaa") and text.endswith("the last line") and "characters cut" in text
+    assert message.fields == {"summary": "short", "traceback": text, "more": [text], "deep": {"a": text}}
+    (fd,) = message.fds
+    os.close(fd)
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"junk!",
+        b"\xff\x00",
+        b"[]",
+        b'["hello"]',
+        b"[1, {}]",
+        b'["in a file", {}]' * 2,
+        b"[" * 50_000,
+        b"x" * 200_000,
+    ],
+)
+def test_what_is_no_message_is_nonsense_and_never_another_exception(packet: bytes) -> None:
+    mine, theirs = Lifeline.pair()
+    theirs.send(packet)
+    with pytest.raises(Nonsense):
+        mine.receive()
+    theirs.close()
+
+
+def test_the_kernel_tells_the_master_who_has_sent() -> None:
+    mine, theirs = Lifeline.pair()
+    Lifeline(theirs).send("hello")
+    message = mine.receive()
+    assert message is not None and message.sender == os.getpid()
 
 
 def test_a_full_lifeline_refuses_rather_than_waits(ends: tuple[Lifeline, Lifeline]) -> None:

@@ -5,7 +5,14 @@ A tiny world plays the master's part: it does what the plan asks, and says so in
 
 from dataclasses import replace
 
-from corn_systemd.policy.plan import is_settled, next_instant, plan
+from corn_systemd.policy.plan import (
+    CUT_OFF_PATIENCE,
+    FORK_PATIENCE,
+    UNBORN_MAX,
+    is_settled,
+    next_instant,
+    plan,
+)
 from corn_systemd.policy.view import Action, Child, Desired, Drain, Fork, Kill, Role, StartMold, State
 
 
@@ -110,13 +117,65 @@ def test_a_reload_replaces_workers_one_at_a_time_and_each_only_when_its_successo
     assert world.turn() == ["fork http5 g2"]
     assert world.turn() == []
     world.ready("http5 g2")
-    assert world.turn() == ["kill mold1 g1: its generation has been replaced", "drain http2 g1"]
-    world.gone("mold1 g1")
+    assert world.turn() == ["drain http2 g1"]
     assert world.turn() == ["fork http6 g2"]
     world.ready("http6 g2")
     assert world.turn() == ["drain http3 g1"]
-    world.gone("http2 g1", "http3 g1")
+    assert world.turn() == ["kill mold1 g1: its generation has been replaced"]
+    world.gone("http2 g1", "http3 g1", "mold1 g1")
     assert world.turn() == []
+
+
+def test_a_reload_that_fails_half_way_goes_back_to_the_old_code_which_its_mold_still_has() -> None:
+    world = World().started()
+    world.reload()
+    world.turn()
+    world.ready("mold4 g2")
+    world.turn()
+    world.ready("http5 g2")
+    assert world.turn() == ["drain http2 g1"]
+    world.turn()
+    world.desired = replace(world.desired, generation=1)
+    assert world.turn() == [
+        "kill mold4 g2: its generation has been replaced",
+        "kill http6 g2: its generation has been given up",
+    ]
+    world.gone("mold4 g2", "http6 g2")
+    assert world.turn() == ["fork http7 g1"]
+    world.ready("http7 g1")
+    assert world.turn() == ["drain http5 g2"]
+
+
+def test_a_mold_that_does_not_fork_is_replaced_and_nobody_else_is_blamed() -> None:
+    world = World().started()
+    world.gone("http2 g1")
+    assert world.turn() == ["fork http4 g1"]
+    world.children["http4 g1"] = replace(world.children["http4 g1"], is_born=False)
+    world.now += FORK_PATIENCE
+    assert world.turn() == [
+        "kill mold1 g1: it has not forked within 10 s of being asked to",
+        "start mold5 g1",
+    ]
+    assert world.turn() == []
+
+
+def test_a_mold_is_not_asked_for_more_than_its_lifeline_holds() -> None:
+    world = World(http=500)
+    world.turn()
+    world.ready("mold1 g1")
+    assert len(world.turn()) == UNBORN_MAX
+    world.children = {
+        name: replace(child, is_born=child.role is Role.MOLD) for name, child in world.children.items()
+    }
+    assert world.turn() == []
+
+
+def test_a_child_that_has_closed_its_lifeline_is_replaced_at_once_and_ended_soon() -> None:
+    world = World().started()
+    world.children["http2 g1"] = replace(world.children["http2 g1"], state=State.CUT_OFF, since=world.now)
+    assert world.turn() == ["fork http4 g1"]
+    world.now += CUT_OFF_PATIENCE
+    assert world.turn() == ["kill http2 g1: it has closed its lifeline"]
 
 
 def test_a_reload_that_is_given_up_leaves_the_old_generation_as_it_was() -> None:
