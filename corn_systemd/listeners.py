@@ -9,13 +9,15 @@ import os
 import socket
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .errors import ConfigError
 from .settings.kinds import Address
 
 # The kernel caps it at net.core.somaxconn (listen(2)).
 BACKLOG = 4096
+# sun_path has 108, the last of them zero (unix(7)).
+_PATH_MOST = 107
 # There only where the kernel has IPv6 (and it is not disabled).
 _IPV6 = "/proc/net/if_inet6"
 
@@ -58,11 +60,18 @@ def take(wanted: Sequence[Address], passed: Iterable[tuple[str, socket.socket]])
     """
     result = Listeners()
     at_hand = [(name, sock, where(sock)) for name, sock in passed]
+    dual = [entry for entry in at_hand if _is_dual(entry[1])]
     errors = []
     for address in wanted:
         match = next((entry for entry in at_hand if _is_same(entry[2], address)), None)
+        both = next((entry for entry in dual if _is_same(entry[2], _for_both(address))), None)
         try:
-            if match is not None:
+            if match is None and both is not None:
+                if both in at_hand:
+                    at_hand.remove(both)
+                    both[1].setblocking(False)
+                    result.served.append(Listener(where(both[1], address), both[1], is_own=False))
+            elif match is not None:
                 at_hand.remove(match)
                 match[1].setblocking(False)
                 result.served.append(Listener(address, match[1], is_own=False))
@@ -84,23 +93,33 @@ def take(wanted: Sequence[Address], passed: Iterable[tuple[str, socket.socket]])
 
 
 def where(sock: socket.socket, like: Address | None = None) -> Address:
-    """The address at which a socket listens; mode and group are those of `like`."""
+    """The address at which a socket listens; what a socket does not know of itself is that of `like`."""
     mode, group = (like.mode, like.group) if like else (None, None)
+    proxy = like is not None and like.proxy_protocol
     name = sock.getsockname()
     if sock.family == socket.AF_UNIX:
         path = name.decode() if isinstance(name, bytes) else name
-        return Address(family="unix", host="", port=0, path=path, mode=mode, group=group)
+        return Address(family="unix", path=path, mode=mode, group=group, proxy_protocol=proxy)
     family = "tcp6" if sock.family == socket.AF_INET6 else "tcp4"
-    return Address(family=family, host=name[0], port=name[1], path="", mode=None, group=None)
+    return Address(family=family, host=name[0], port=name[1], proxy_protocol=proxy)
 
 
 def _is_same(found: Address, wanted: Address) -> bool:
     if found.family != wanted.family:
-        # A dual-stack socket of the unit, ListenStream=8080, listens at [::] for both families.
         return False
     if found.family == "unix":
         return os.path.normpath(found.path) == os.path.normpath(wanted.path)
     return (found.port, _packed(found)) == (wanted.port, _packed(wanted))
+
+
+def _is_dual(sock: socket.socket) -> bool:
+    """Whether it listens for both protocols, as ListenStream=8080 of a socket unit does at [::]."""
+    return sock.family == socket.AF_INET6 and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+
+
+def _for_both(address: Address) -> Address:
+    """The address of the dual-stack socket that serves this one as well; any other stays as it is."""
+    return replace(address, family="tcp6", host="::") if address.host == "0.0.0.0" else address
 
 
 def _packed(address: Address) -> bytes:
@@ -116,7 +135,8 @@ def bind(address: Address) -> socket.socket:
     try:
         return _bind_unix(address) if address.family == "unix" else _bind_tcp(address)
     except OSError as error:
-        raise ConfigError(f"can not listen on {address}: {error.strerror}{_cure(address, error)}") from error
+        cause = error.strerror or str(error)
+        raise ConfigError(f"can not listen on {address}: {cause}{_cure(address, error)}") from error
 
 
 def _cure(address: Address, error: OSError) -> str:
@@ -148,6 +168,8 @@ def _bind_tcp(address: Address) -> socket.socket:
 
 
 def _bind_unix(address: Address) -> socket.socket:
+    if len(os.fsencode(address.path)) > _PATH_MOST:
+        raise OSError(errno.ENAMETOOLONG, f"the path of a unix socket has at most {_PATH_MOST} bytes")
     _make_way(address.path)
     mode = 0o660 if address.mode is None else address.mode
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -180,15 +202,16 @@ def _make_way(path: str) -> None:
 
 
 def is_alive(path: str) -> bool:
-    """Whether somebody listens at a unix socket of that name."""
+    """Whether somebody listens at a unix socket of that name, or may: what nobody lets us ask is not dead."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
             probe.connect(path)
-        except BlockingIOError:
-            return True  # its backlog is full
-        except OSError:
+        except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError):
             return False
+        except OSError as error:
+            # A full backlog, no permission, a socket of another type. Without a number: no path at all.
+            return error.errno is not None
     return True
 
 

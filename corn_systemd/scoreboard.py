@@ -13,6 +13,8 @@ import struct
 import time
 from dataclasses import dataclass
 
+from .errors import Unavailable
+
 MAGIC = b"cornboard\x00\x00\x01"
 HEADER_SIZE = 256
 SLOT_SIZE = 256
@@ -131,17 +133,25 @@ class Scoreboard:
         """A new page with `count` slots: at `path`, so that tools find it, or without a name.
 
         A file of the same name, left by an earlier master, is replaced and not written over: a child of
-        that master may still write there.
+        that master may still write there. Raises Unavailable when there is no room for it.
         """
-        if path is None:
-            fd = os.memfd_create("corn-scoreboard", os.MFD_CLOEXEC)
-        else:
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                pass
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-        os.ftruncate(fd, HEADER_SIZE + count * SLOT_SIZE)
+        size = HEADER_SIZE + count * SLOT_SIZE
+        try:
+            if path is None:
+                fd = os.memfd_create("corn-scoreboard", os.MFD_CLOEXEC)
+            else:
+                try:
+                    os.unlink(path)
+                except FileNotFoundError:
+                    pass
+                fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+            _fill(fd, size, path)
+        except OSError as error:
+            where = path or "in memory"
+            raise Unavailable(
+                f"can not make the scoreboard {where}: {error.strerror}; its file system must have "
+                f"{-(-size // 1024)} KiB free and be writable: df -h, df -i"
+            ) from error
         os.pwrite(fd, struct.pack("=12sI", MAGIC, count), 0)
         return cls(fd)
 
@@ -152,3 +162,15 @@ class Scoreboard:
         start = HEADER_SIZE + number * SLOT_SIZE
         whole = self._view[start : start + SLOT_SIZE]
         return Slot(number, whole[:_TEXT_AT].cast("Q"), whole[_TEXT_AT:])
+
+
+def _fill(fd: int, size: int, path: str | None) -> None:
+    """Gives the file all its pages now: one that the kernel finds no room for later is SIGBUS for whoever
+    writes it. What did not get them is removed."""
+    try:
+        os.posix_fallocate(fd, 0, size)
+    except OSError:
+        os.close(fd)
+        if path is not None:
+            os.unlink(path)
+        raise

@@ -2,6 +2,7 @@
 
 import argparse
 
+from ..settings.reader import absolute
 from ..settings.render.prose import flag_help, plain
 from ..settings.sections import rows
 
@@ -26,8 +27,14 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def given(options: argparse.Namespace) -> dict[str, str | list[str]]:
-    """What was given on the command line, as load() and from_flags() take it."""
+    """What was given on the command line, as load() and from_flags() take it; its paths are absolute, as a
+    reload may find the directory in which they were typed gone."""
+    paths = {row.key for row in rows() if row.kind.is_path}
     marked = (
         (name.removeprefix(_MARK), value) for name, value in vars(options).items() if name.startswith(_MARK)
     )
-    return {key: value for key, value in marked if value is not None}
+    return {
+        key: [absolute(text, key) if text else text for text in value] if key in paths else value
+        for key, value in marked
+        if value is not None
+    }

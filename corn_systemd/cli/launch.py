@@ -4,9 +4,9 @@ Takes what systemd passed, finds or binds the sockets, makes the instance's plac
 master. What goes wrong before the master lives is told in the same way as after it.
 """
 
+import errno
 import faulthandler
 import os
-import pwd
 import socket
 import sys
 from collections.abc import Callable
@@ -22,6 +22,7 @@ from ..master.voice import Voice
 from ..scoreboard import Scoreboard
 from ..settings.kinds import Address
 from ..settings.load import Loaded
+from ..settings.reader import user_name
 from ..settings.sections import Settings
 from ..systemd import activation, messages
 from ..systemd.journal import Journal
@@ -31,55 +32,59 @@ from . import place, workers
 
 # Workers of two generations side by side at the largest count, and those still draining.
 SLOTS = 1024
+# What is left in systemd's store is called so, and by its address.
 _STORED = "corn-listener"
 
 
 def launch(name: str, read: Callable[[], Loaded], default: Address | None = None) -> int:
     """Runs an instance until it is stopped; returns its exit status.
 
-    `default` is where it listens when its settings do not say: without one, at the socket that the socket
-    unit has by default, /run/corn/NAME.sock, or in the instance's own directory.
+    `default` is where it listens when neither its settings nor passed sockets say: without one, in the
+    instance's own directory.
     """
     # A watchdog that finds the master stuck ends it by SIGABRT: the journal shows where (faulthandler).
-    faulthandler.enable()
+    faulthandler.enable(file=2)
     kernel.Title().set(f"corn: master {name}")
+    passed = activation.take(os.environ)  # first: nothing that is opened here is taken for a passed one
     notifier = Notifier(os.environ)
-    passed = activation.take(os.environ)
     journal = Journal.of_environment(name)
     voice = Voice(journal, notifier)
     is_service = notifier.is_listening
-    at_hand = [(label, sock) for label, fd in passed if (sock := activation.listening(fd)) is not None]
+    at_hand = [(label, sock) for label, fd in passed.fds if (sock := activation.listening(fd)) is not None]
+    user = user_name()
     try:
         loaded = read()
-        settings = _fit(loaded.settings)
+        settings = _fit(loaded.settings, user)
         directory = place.own(name)
-        wanted = settings.listen or (default or _default_address(name, directory, at_hand),)
-        listeners = sockets.take(wanted, at_hand)
+        own = default or Address("unix", path=os.path.join(directory, "http.sock"))
+        listeners = sockets.take(settings.listen or _addresses(at_hand) or (own,), at_hand)
         control = Control(*_control(name, directory))
+        scoreboard = Scoreboard.create(SLOTS, os.path.join(directory, "scoreboard"))
     except CornError as error:
         voice.refuse(error)
         answer_waiting([sock for _label, sock in at_hand])
         return error.exit_status
-    for warning in loaded.warnings:
+    missing = f"{passed.missing} descriptors of LISTEN_FDS are not open" if passed.missing else ""
+    for warning in filter(None, (*loaded.warnings, missing)):
         journal.emit(messages.SETTINGS_WARNING, warning=warning)
     _tell(listeners, journal, notifier, name, is_service)
     master = Master(
         settings,
-        read_settings=lambda: _fit(read().settings),
+        read_settings=lambda: _fit(read().settings, user),
         count_workers=workers.number,
         listeners=listeners,
         voice=voice,
         environment=dict(os.environ),
         python=sys.executable,
-        scoreboard=Scoreboard.create(SLOTS, os.path.join(directory, "scoreboard")),
+        scoreboard=scoreboard,
         control=control,
+        stops_at_hangup=default is not None,
     )
     return master.run()
 
 
-def _fit(settings: Settings) -> Settings:
-    """The settings with what the environment adds; ConfigError when they are another user's."""
-    user = pwd.getpwuid(os.geteuid()).pw_name if _has_name(os.geteuid()) else str(os.geteuid())
+def _fit(settings: Settings, user: str) -> Settings:
+    """The settings with what the environment adds; ConfigError when they are not those of `user`."""
     if settings.user and settings.user != user:
         raise ConfigError(
             f"user = {settings.user!r}, but this runs as {user}; corn never changes its user, systemd does: "
@@ -89,20 +94,15 @@ def _fit(settings: Settings) -> Settings:
     return replace(settings, http=replace(settings.http, spool_directory=spool))
 
 
-def _has_name(uid: int) -> bool:
-    try:
-        pwd.getpwuid(uid)
-    except KeyError:
-        return False
-    return True
+def _addresses(passed: list[tuple[str, socket.socket]]) -> tuple[Address, ...]:
+    """Where the passed sockets listen; not those that an earlier master bound and left in the store."""
+    return tuple(sockets.where(sock) for label, sock in passed if not label.startswith(_STORED))
 
 
-def _default_address(name: str, directory: str, passed: list[tuple[str, socket.socket]]) -> Address:
-    """/run/corn/NAME.sock when systemd holds it, else a socket in the instance's own directory."""
-    usual = Address("unix", path=os.path.join(place.RUN, f"{name}.sock"))
-    if any(sockets.where(sock).path == usual.path for _label, sock in passed):
-        return usual
-    return Address("unix", path=os.path.join(directory, "http.sock"))
+def stored_name(address: Address) -> str:
+    """Under what a socket is stored (FDNAME=, sd_pid_notify_with_fds(3): ASCII without ":", 255 at most)."""
+    text = f"{_STORED}-{address}".replace(":", "_")
+    return "".join(character if "!" <= character <= "~" else "?" for character in text)[:255]
 
 
 def _control(name: str, directory: str) -> tuple[str, socket.socket]:
@@ -110,7 +110,9 @@ def _control(name: str, directory: str) -> tuple[str, socket.socket]:
     try:
         return path, sockets.bind(Address("unix", path=path, mode=0o660))
     except ConfigError as error:
-        raise ConfigError(f"instance {name} runs already, or {error}") from error
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE:
+            raise ConfigError(f"instance {name} runs already: {error}") from error
+        raise
 
 
 def _tell(listeners: Listeners, journal: Journal, notifier: Notifier, name: str, is_service: bool) -> None:
@@ -119,7 +121,7 @@ def _tell(listeners: Listeners, journal: Journal, notifier: Notifier, name: str,
     units = f"corn@{name}.socket corn@{name}"
     cure = f"systemctl daemon-reload && systemctl stop {units} && systemctl start corn@{name}"
     for label, sock, address in listeners.surplus:
-        if label == _STORED:
+        if label.startswith(_STORED):
             notifier.forget(label)
         else:
             journal.emit(messages.LISTENER_SURPLUS, address=address, cure=cure)
@@ -129,6 +131,6 @@ def _tell(listeners: Listeners, journal: Journal, notifier: Notifier, name: str,
     for number, listener in enumerate(listeners.served):
         if is_service and listener.is_own:
             journal.emit(messages.LISTENER_BOUND, address=str(listener.address), cure=cure)
-            if notifier.store(_STORED, listener.socket.fileno()):
+            if notifier.store(stored_name(listener.address), listener.socket.fileno()):
                 # The next master finds it in the store: the name of a unix socket must outlive this one.
                 listeners.served[number] = replace(listener, is_own=False)

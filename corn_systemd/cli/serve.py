@@ -3,7 +3,8 @@
 import argparse
 
 from ..errors import ConfigError
-from ..settings.load import Loaded, load
+from ..settings.load import Loaded, is_file, load
+from ..settings.reader import absolute
 from . import flags
 from .launch import launch
 
@@ -21,8 +22,10 @@ def run(options: argparse.Namespace) -> int:
     given = flags.given(options)
     if not name:
         raise ConfigError(f"{options.instance!r} is no instance: give a NAME or the path of a .toml file")
+    # Once, for all reloads: the directory from which it was started need not outlive this moment.
+    instance = absolute(options.instance) if is_file(options.instance) else options.instance
 
     def read() -> Loaded:
-        return load(options.instance, given)
+        return load(instance, given)
 
     return launch(name, read)

@@ -7,7 +7,7 @@ comes here. Pure.
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 if sys.version_info >= (3, 11):
@@ -15,7 +15,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
-__all__ = ["line_of", "lines_of", "syntax_error", "tomllib"]
+__all__ = ["deepest", "line_of", "lines_of", "longest_number", "syntax_error", "tomllib"]
 
 Path = tuple[str | int, ...]
 """Keys as the document writes them; the tables of an array are told apart by their number."""
@@ -96,6 +96,21 @@ def _paths(table: dict[str, Any], prefix: Path) -> Iterator[Path]:
         yield (*prefix, key)
         if isinstance(value, dict):
             yield from _paths(value, (*prefix, key))
+
+
+def deepest(text: str) -> int:
+    """The line with the most brackets and dots: where what is too deep for Python most likely stands."""
+    return _first_most(text, lambda line: sum(line.count(character) for character in "[{."))
+
+
+def longest_number(text: str) -> int:
+    """The line with the longest row of digits."""
+    return _first_most(text, lambda line: max(map(len, re.findall(r"[0-9_]+", line)), default=0))
+
+
+def _first_most(text: str, measure: Callable[[str], int]) -> int:
+    sizes = [measure(line) for line in text.split("\n")]
+    return sizes.index(max(sizes)) + 1
 
 
 def syntax_error(text: str, error: tomllib.TOMLDecodeError) -> tuple[int, str]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..errors import ConfigError
 from .kinds import Address
 from .lines import line_of
-from .reader import Flags, Reader, Source
+from .reader import Flags, Reader, Source, absolute
 from .sections import Settings, as_message, rows
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "as_message",
     "from_flags",
     "instances",
+    "is_file",
     "is_name",
     "load",
 ]
@@ -97,6 +98,11 @@ def addresses(settings: Settings) -> tuple[Address, ...]:
     return settings.listen or (Address("unix", path=f"/run/corn/{settings.name}.sock"),)
 
 
+def is_file(name_or_path: str) -> bool:
+    """Whether an instance is given by its file, and not by its name in DIRECTORY."""
+    return "/" in name_or_path or name_or_path.endswith(".toml")
+
+
 def is_name(text: str) -> bool:
     """Whether an instance may be called so."""
     return bool(re.fullmatch(_NAME, text))
@@ -125,9 +131,9 @@ def _exists(file: str) -> bool:
 
 def _locate(name_or_path: str, directory: str) -> tuple[str, str]:
     """(name, file) of an instance; ConfigError if there is no such file."""
-    is_path = "/" in name_or_path or name_or_path.endswith(".toml")
+    is_path = is_file(name_or_path)
     name = os.path.basename(name_or_path).removesuffix(".toml") if is_path else name_or_path
-    file = os.path.abspath(name_or_path) if is_path else os.path.join(directory, f"{name}.toml")
+    file = absolute(name_or_path) if is_path else os.path.join(directory, f"{name}.toml")
     if not is_name(name):
         cure = f"; to run an application without a file: corn run {name}" if ":" in name else ""
         rule = "letters, digits, . _ and -, 64 at most, the first not . or -"

@@ -3,17 +3,23 @@
 Source after source, the later over the earlier, and no error ends the reading: all of them are told at once.
 """
 
+import errno
+import functools
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError
 from . import names
-from .lines import line_of, syntax_error, tomllib
+from .lines import deepest, line_of, longest_number, syntax_error, tomllib
 from .sections import Row, Settings, build, rows, sections
 
 Flags = Mapping[str, str | Sequence[str]]
 """Keys like http.keepalive, and their texts as they were typed."""
+
+
+_TOO_DEEP = "lists or tables too many levels deep"
 
 
 class Source(NamedTuple):
@@ -54,8 +60,7 @@ class Reader:
     def file(self, file: str) -> None:
         """Reads one file: its values go over those that are there."""
         try:
-            with open(file, "rb") as stream:
-                content = stream.read()
+            content = _content(file)
             text = content.decode().removeprefix("\ufeff")
         except OSError as error:
             self._unreadable(file, error)
@@ -69,9 +74,18 @@ class Reader:
         except tomllib.TOMLDecodeError as error:
             self._broken(file, *syntax_error(text, error))
             return
+        except RecursionError:
+            self._broken(file, deepest(text), _TOO_DEEP)
+            return
+        except ValueError:  # int() takes 4300 digits at most, and tomllib leaves it at that
+            self._broken(file, longest_number(text), "a number of too many digits")
+            return
         source = Source(file, text, {})
         self.sources.append(source)
-        self._section(source, table, Settings, (), ())
+        try:
+            self._section(source, table, Settings, (), ())
+        except RecursionError:  # dotted keys: tomllib reads any depth of them
+            self._broken(file, deepest(text), _TOO_DEEP)
 
     def _broken(self, file: str, line: int, cause: str) -> None:
         self._is_broken = True
@@ -82,7 +96,7 @@ class Reader:
         self._is_broken = True
         cause = error.strerror or str(error)
         if isinstance(error, PermissionError):
-            cause += f" for {_user()}: an instance reads its file as the user it runs as"
+            cause += f" for user {user_name()!r}: an instance reads its file as the user it runs as"
         self.sources.append(Source(file, "", {}))
         self._errors.append((len(self.sources), 0, f"{file}: {cause}"))
 
@@ -161,7 +175,7 @@ class Reader:
                 value = {**self._values.get(row.path, {}), **value}
             else:
                 used.append(key)
-            self._values[row.path] = _absolute(value, key) if row.kind.is_path else value
+            self._values[row.path] = absolute(value, key) if row.kind.is_path else value
         return used
 
     def settings(self, main: str) -> Settings:
@@ -179,11 +193,24 @@ class Reader:
         return build(Settings, _nested({("name",): self._name, **self._values}))
 
 
+def _content(file: str) -> bytes:
+    """The bytes of a regular file: nothing else is read, as a pipe or a device may keep a reader for ever."""
+    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "is not a regular file")
+    with open(fd, "rb") as stream:
+        return stream.read()
+
+
 def _refused(row: Row, value: object, error: ValueError) -> str:
     detail = f" ({error})" if str(error) else ""
     shown = ""
     if not row.kind.is_table:
-        text = repr(value) if not isinstance(value, bool) else str(value).lower()
+        try:
+            text = repr(value) if not isinstance(value, bool) else str(value).lower()
+        except ValueError:
+            text = "a number of too many digits"
         shown = f", not {text if len(text) < 60 else text[:56] + ' …'}"
     return f"{row.key}: expected {row.kind.expects}{shown}{detail}"
 
@@ -198,8 +225,19 @@ def _nested(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
     return tree
 
 
+def absolute(path: str, key: str = "") -> str:
+    """A path from a command line, from where it was typed; a bare name of an interpreter is looked for.
+
+    Raises ConfigError when the directory in which it was typed is gone.
+    """
+    try:
+        return _absolute(path, key)
+    except FileNotFoundError:
+        cause = "the directory in which this was typed has been removed"
+        raise ConfigError(f"{path}: {cause}; give the path from /") from None
+
+
 def _absolute(path: str, key: str) -> str:
-    """A path from a command line, from where it was typed; a bare name of an interpreter is looked for."""
     if key == "python" and "/" not in path and not os.path.exists(path):
         import shutil
 
@@ -208,10 +246,13 @@ def _absolute(path: str, key: str) -> str:
     return os.path.abspath(os.path.expanduser(path))
 
 
-def _user() -> str:
+@functools.cache
+def user_name() -> str:
+    """The name of who runs this, or the number of who has none. Asked once: it may come from far away (LDAP),
+    and a reload may not wait."""
     import pwd
 
     try:
-        return f"user {pwd.getpwuid(os.geteuid()).pw_name!r}"
+        return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
-        return f"uid {os.geteuid()}"
+        return str(os.geteuid())

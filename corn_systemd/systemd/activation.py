@@ -7,12 +7,21 @@ them apart is their address, never their order. This module binds nothing.
 import os
 import socket
 from collections.abc import MutableMapping
+from typing import NamedTuple
 
 FIRST_FD = 3
+_FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
 
 
-def take(environment: MutableMapping[str, str]) -> list[tuple[str, int]]:
-    """(name, descriptor) of everything passed to this very process; the variables are removed.
+class Passed(NamedTuple):
+    """(name, descriptor) of all that was passed, and how many descriptors were promised and are not open."""
+
+    fds: list[tuple[str, int]]
+    missing: int = 0
+
+
+def take(environment: MutableMapping[str, str]) -> Passed:
+    """Everything passed to this very process; the variables are removed.
 
     Descriptors are made close-on-exec, as sd_listen_fds(3) does. What LISTEN_PID gives to another
     process is not ours.
@@ -21,13 +30,18 @@ def take(environment: MutableMapping[str, str]) -> list[tuple[str, int]]:
     count = environment.pop("LISTEN_FDS", "0")
     names = environment.pop("LISTEN_FDNAMES", "")
     environment.pop("LISTEN_PIDFDID", None)
-    if pid != str(os.getpid()) or not count.isdecimal():
-        return []
-    fds = range(FIRST_FD, FIRST_FD + int(count))
+    if pid != str(os.getpid()) or not count.isdecimal() or len(count) > 9:
+        return Passed([])
     labels = names.split(":") if names else []
-    for fd in fds:
-        os.set_inheritable(fd, False)
-    return [(labels[i] if i < len(labels) else "unknown", fd) for i, fd in enumerate(fds)]
+    found = []
+    # Beyond the limit no descriptor can be open, whatever was promised.
+    for index in range(min(int(count), os.sysconf("SC_OPEN_MAX"))):
+        try:
+            os.set_inheritable(FIRST_FD + index, False)
+        except OSError:
+            continue
+        found.append((labels[index] if index < len(labels) else "unknown", FIRST_FD + index))
+    return Passed(found, int(count) - len(found))
 
 
 def listening(fd: int) -> socket.socket | None:
@@ -37,7 +51,8 @@ def listening(fd: int) -> socket.socket | None:
     except OSError:
         return None
     try:
-        if sock.type == socket.SOCK_STREAM and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        is_stream = sock.family in _FAMILIES and sock.type == socket.SOCK_STREAM
+        if is_stream and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             return sock
     except OSError:
         pass

@@ -1,20 +1,23 @@
 """The way to journald: one datagram an entry, never a wait.
 
 systemd's native journal protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL) over one non-blocking socket; plain
-lines on standard error where that is not the journal's. What journald does not take at once is counted,
-dropped, and told with the next entry that gets through. A traceback is one entry.
+lines on standard error where that is not the journal's. What journald, or whoever reads the lines, does not
+take at once is counted, dropped, and told with the next entry that gets through. A traceback is one entry.
 """
 
 import errno
 import fcntl
 import os
+import select
 import socket
 import struct
-import sys
 
 from . import messages
 from .messages import Message
 
+_STDERR = 2
+# A pipe that is ready takes so much whole (PIPE_BUF, pipe(7)).
+_PIECE = 4096
 SOCKET = "/run/systemd/journal/socket"
 
 
@@ -50,6 +53,7 @@ class Journal:
         self._path = path
         self._socket: socket.socket | None = None
         self._dropped = 0
+        self._is_cut = False  # whether the last line on standard error has no end
         if path is not None:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
@@ -84,9 +88,6 @@ class Journal:
         self._send(priority, text, "", {})
 
     def _send(self, priority: int, text: str, message_id: str, values: dict[str, object]) -> None:
-        if self._socket is None:
-            self._print(text)
-            return
         if self._dropped and self._entry(
             messages.JOURNAL_DROPPED.priority,
             messages.JOURNAL_DROPPED.text.format(count=self._dropped),
@@ -98,6 +99,8 @@ class Journal:
             self._dropped += 1
 
     def _entry(self, priority: int, text: str, message_id: str, values: dict[str, object]) -> bool:
+        if self._socket is None:
+            return self._print(text)
         fields: dict[str, object] = {"MESSAGE": text, "PRIORITY": priority}
         if message_id:
             fields["MESSAGE_ID"] = message_id
@@ -136,9 +139,24 @@ class Journal:
             os.close(fd)
         return True
 
-    def _print(self, text: str) -> None:
-        try:
-            sys.stderr.write(f"{self._identifier}[{os.getpid()}]: {text}\n")
-            sys.stderr.flush()
-        except (OSError, ValueError):
-            self._dropped += 1
+    def _print(self, text: str) -> bool:
+        """A line on standard error: False when it, or the rest of it, is not taken at once."""
+        line = f"{self._identifier}[{os.getpid()}]: {text}\n".encode("utf-8", "backslashreplace")
+        if self._is_cut:
+            line = b"\n" + line
+        for start in range(0, len(line), _PIECE):
+            if not _write_now(line[start : start + _PIECE]):
+                self._is_cut = self._is_cut or start > 0
+                return False
+            self._is_cut = False
+        return True
+
+
+def _write_now(piece: bytes) -> bool:
+    """Writes to standard error without a wait: its other end may be a pipe that nobody reads."""
+    poll = select.poll()
+    poll.register(_STDERR, select.POLLOUT)
+    try:
+        return poll.poll(0) == [(_STDERR, select.POLLOUT)] and os.write(_STDERR, piece) == len(piece)
+    except OSError:
+        return False

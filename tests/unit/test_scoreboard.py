@@ -1,8 +1,10 @@
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from corn_systemd.errors import Unavailable
 from corn_systemd.scoreboard import DRAINING, HEADER_SIZE, READY, SLOT_SIZE, Scoreboard
 
 
@@ -65,3 +67,31 @@ def test_a_new_master_does_not_write_over_the_page_of_an_earlier_one(tmp_path: P
     new = Scoreboard.create(1, path)
     old.slot(0).claim(1, 1, "http")
     assert new.slot(0).view().pid == 0
+
+
+def test_a_board_has_all_its_room_from_the_start(tmp_path: Path) -> None:
+    for board in (Scoreboard.create(1024), Scoreboard.create(1024, str(tmp_path / "scoreboard"))):
+        status = os.fstat(board.fd)
+        assert status.st_size == HEADER_SIZE + 1024 * SLOT_SIZE
+        assert status.st_blocks * 512 >= status.st_size
+
+
+def test_a_board_without_room_is_refused_with_the_cure_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(fd: int, offset: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    path = tmp_path / "scoreboard"
+    with pytest.raises(Unavailable, match=f"{path}: No space left on device; .* 5 KiB free") as caught:
+        Scoreboard.create(16, str(path))
+    assert caught.value.exit_status == 75
+    assert not path.exists()
+    with pytest.raises(Unavailable, match="in memory: No space"):
+        Scoreboard.create(16)
+
+
+def test_a_board_in_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="No such file"):
+        Scoreboard.create(16, str(tmp_path / "nowhere" / "scoreboard"))

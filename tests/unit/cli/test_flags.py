@@ -1,6 +1,7 @@
 """Settings as flags."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +43,13 @@ def test_help_has_no_marks_and_says_the_default(parser: argparse.ArgumentParser)
     assert "`" not in text
     assert "Default: 75s." in text
     assert "--listen ADDRESS" in text
+
+
+def test_paths_are_absolute_from_where_they_were_typed(
+    parser: argparse.ArgumentParser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = flags.given(parser.parse_args(["shop:app", "--chdir", "site", "--python=/venv"]))
+    monkeypatch.chdir("/")
+    settings = from_flags("shop:app", given).settings
+    assert (settings.chdir, settings.python) == (str(tmp_path / "site"), "/venv")

@@ -144,7 +144,7 @@ def test_a_missing_file_is_told_by_its_path(tmp_path: Path) -> None:
 
 def test_a_directory_in_place_of_a_file_names_the_cause(tmp_path: Path) -> None:
     (tmp_path / "shop.toml").mkdir()
-    with pytest.raises(ConfigError, match=r"shop\.toml: Is a directory"):
+    with pytest.raises(ConfigError, match=r"shop\.toml: is not a regular file"):
         load("shop", directory=str(tmp_path))
 
 
@@ -304,3 +304,46 @@ def test_instances_are_the_files_of_the_directory(tmp_path: Path) -> None:
     for name in ("b.toml", "a.toml", "a.toml.d", "c.conf", ".x.toml"):
         (tmp_path / name).touch()
     assert instances(str(tmp_path)) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("x = " + "[" * 5000 + "]" * 5000, "shop.toml:2: lists or tables too many levels deep"),
+        ("x = " + "{a=" * 5000 + "1" + "}" * 5000, "shop.toml:2: lists or tables too many levels deep"),
+        ("\n[environment]\na" + ".a" * 5000 + " = 1", "shop.toml:4: lists or tables too many levels deep"),
+        ("user" + ".a" * 5000 + " = 1", "shop.toml:2: lists or tables too many levels deep"),
+        ("\nstart_timeout = " + "9" * 5000, "shop.toml:3: a number of too many digits"),
+        ("start_timeout = 0x" + "f" * 5000, "shop.toml:2: start_timeout: expected"),
+    ],
+    ids=["lists", "tables", "environment", "keys", "digits", "hexadecimal"],
+)
+def test_what_is_too_much_for_python_is_an_error_of_the_file(
+    tmp_path: Path, read: Write, text: str, line: str
+) -> None:
+    (told,) = refused(tmp_path, read, APP + text)
+    assert told.startswith(line)
+
+
+@pytest.mark.parametrize("place", ["shop.toml", "shop.toml.d/10.toml"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "directory"])
+def test_what_is_no_regular_file_is_not_waited_for(
+    tmp_path: Path, place: str, make: Callable[[Path], None]
+) -> None:
+    (tmp_path / "shop.toml.d").mkdir()
+    if place != "shop.toml":
+        (tmp_path / "shop.toml").write_text(APP)
+    make(tmp_path / place)
+    with pytest.raises(ConfigError) as caught:
+        load("shop", directory=str(tmp_path))
+    assert str(caught.value) == f"{tmp_path / place}: is not a regular file"
+
+
+def test_a_relative_path_in_a_directory_that_is_gone_is_the_operators_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ConfigError, match="has been removed"):
+        load("./shop.toml")

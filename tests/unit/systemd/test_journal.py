@@ -1,6 +1,8 @@
 import array
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -60,9 +62,55 @@ def test_a_journald_that_is_away_harms_nobody(tmp_path: Path) -> None:
     Journal("shop", str(tmp_path / "nothing")).write(messages.INFO, "into the void")
 
 
-def test_without_a_journal_plain_lines_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_journal_plain_lines_go_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
     Journal("shop").emit(messages.INSTANCE_STOPPING, reason="SIGTERM")
-    assert capsys.readouterr().err == f"corn@shop[{os.getpid()}]: stopping: SIGTERM\n"
+    assert capfd.readouterr().err == f"corn@shop[{os.getpid()}]: stopping: SIGTERM\n"
+
+
+@contextmanager
+def standard_error() -> Iterator[int]:
+    """Makes standard error a pipe; gives its reading end."""
+    kept = os.dup(2)
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.dup2(writer, 2)
+    os.close(writer)
+    try:
+        yield reader
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(reader)
+
+
+def test_a_standard_error_that_nobody_reads_never_stalls_us_and_what_was_dropped_is_told() -> None:
+    journal = Journal("shop")
+    with standard_error() as reader:
+        for _ in range(100):
+            journal.write(messages.INFO, "x" * 9000)
+        full = os.read(reader, 1 << 20)
+        journal.write(messages.INFO, "back again")
+        then = os.read(reader, 1 << 20).decode()
+        journal.write(messages.INFO, "and on")
+        last = os.read(reader, 1 << 20).decode()
+    assert 40_000 < len(full) <= 65536
+    assert full.endswith(b"x")  # cut
+    text = messages.JOURNAL_DROPPED.text.format(count=100 - full.count(b"x\n"))
+    name = f"corn@shop[{os.getpid()}]"
+    assert then == f"\n{name}: {text}\n{name}: back again\n"
+    assert last == f"{name}: and on\n"
+
+
+def test_a_standard_error_that_is_closed_or_has_no_reader_harms_nobody() -> None:
+    journal = Journal("shop")
+    with standard_error():
+        reader, writer = os.pipe()
+        os.dup2(writer, 2)
+        os.close(writer)
+        os.close(reader)
+        journal.write(messages.INFO, "into the void")
+        os.close(2)
+        journal.write(messages.INFO, "into the void")
 
 
 def test_standard_error_is_the_journal_only_when_systemd_says_so_of_this_very_stream(tmp_path: Path) -> None:
