@@ -187,8 +187,13 @@ class Children:
                 events += self._cut_off(record, now)
                 break
             except Nonsense as error:
-                self._hang_up(record)
-                events.append(Raves(record, str(error)))
+                if record.pid:
+                    self._hang_up(record)
+                    events.append(Raves(record, str(error)))
+                else:
+                    # Whose pid nobody knows: it leaves when its lifeline ends.
+                    self.remove(record)
+                    events.append(ForkRefused(record, str(error)))
                 break
             if message is None:
                 break
