@@ -96,7 +96,7 @@ class Master:
     def _turn(self) -> None:
         for event in self._wait():
             self._take_in(event)
-        if self._reloads.is_wanted and not self._reloads.is_running:
+        if self._reloads.is_wanted and not self._reloads.is_running and not self._obstacle():
             self._begin_reload()
         if self._generations.is_overdue(self.now) and not self._desired.stopping:
             self._give_up(Unavailable("no further worker was ready within start_timeout"))
@@ -207,11 +207,14 @@ class Master:
     def reload(self) -> tuple[int, str]:
         """Somebody asks for new code and settings: (the number of the reload that will do, "") or (0, why it
         can not be done now). The outcome goes to whoever waits, to the journal and to systemd."""
+        obstacle = self._obstacle()
+        return (0, obstacle) if obstacle else (self._reloads.ask(), "")
+
+    def _obstacle(self) -> str:
+        """Why there can be no reload now; one that was asked for by SIGHUP waits."""
         if self._desired.stopping:
-            return 0, "the instance is stopping"
-        if self._generations.serving is None:
-            return 0, "the instance is still starting"
-        return self._reloads.ask(), ""
+            return "the instance is stopping"
+        return "" if self._generations.serving is not None else "the instance is still starting"
 
     def _begin_reload(self) -> None:
         self._reloads.begin()

@@ -8,7 +8,7 @@ import sys
 from corn_systemd.systemd import messages
 
 from .conftest import HELLO, Start
-from .harness import REPOSITORY, Corn
+from .harness import REPOSITORY, Corn, connect
 
 NEW = HELLO.replace("hello", "changed")
 
@@ -170,3 +170,32 @@ def test_stopping_during_a_reload_ends_everything_and_tells_whoever_waits(
     assert "stopped" in waiting.communicate(timeout=20)[1]
     assert waiting.returncode == 1
     corn.gone()
+
+
+def test_a_hangup_while_stopping_does_not_bring_the_instance_back(shop: Start) -> None:
+    corn = shop()
+    client = connect(corn.sockets[0])
+    client.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+    assert b"hello" in client.recv(4096)
+    corn.signal(signal.SIGTERM)
+    corn.until(lambda: corn.workers("draining"), "a worker that waits for its client")
+    corn.signal(signal.SIGHUP)
+    assert corn.end() == 0
+    assert not corn.notified(RELOADING="1")
+    corn.gone()
+    client.close()
+
+
+def test_a_hangup_while_starting_reloads_when_there_is_something_to_go_back_to(shop: Start) -> None:
+    corn = shop(start=False)
+    gate = corn.directory / "gate"
+    os.mkfifo(gate)
+    corn.write("shop.py", f"open({str(gate)!r}).read()\n" + HELLO)
+    corn.start()
+    with gate.open("w"):
+        corn.write("shop.py", "import absent\n")
+        corn.signal(signal.SIGHUP)
+        corn.until(lambda: corn.notified(STATUS="starting shop:application"), "STATUS=starting")
+    corn.ready()
+    corn.expects(messages.GENERATION_REFUSED, generation=2, serving=1)
+    assert corn.get().text == "hello"
