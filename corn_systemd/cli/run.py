@@ -33,8 +33,5 @@ def run(options: argparse.Namespace) -> int:
 
 def _free(name: str) -> str:
     """The name, with a number behind it where an instance of that name is running."""
-    for number in range(2, 100):
-        if not is_alive(os.path.join(place.own(name), "control")):
-            break
-        name = f"{name.rpartition('-')[0] if number > 2 else name}-{number}"
-    return name
+    names = (name, *(f"{name}-{number}" for number in range(2, 100)))
+    return next((one for one in names if not is_alive(os.path.join(place.own(one), "control"))), name)

@@ -10,7 +10,6 @@ import select
 import signal
 import socket
 import sys
-from dataclasses import dataclass
 
 from ..errors import AppError
 from ..lifeline import Lifeline, Message
@@ -22,18 +21,6 @@ from ..wsgi import target
 from .fitness import unfit
 
 _ALL_SIGNALS = signal.valid_signals()
-
-
-@dataclass(frozen=True)
-class Boot:
-    """What a mold and the workers forked from it were told at the mold's start."""
-
-    settings: Settings
-    generation: int
-    master_pid: int
-    scoreboard: Scoreboard
-    listeners: tuple[socket.socket, ...]
-    journal: Journal
 
 
 def main(lifeline_fd: int, master_pid: int) -> int:
@@ -66,17 +53,9 @@ def main(lifeline_fd: int, master_pid: int) -> int:
     if birth is None:
         return 0
     lifeline.close()
-    return base.live(
-        birth,
-        settings=boot.settings,
-        generation=boot.generation,
-        master_pid=master_pid,
-        scoreboard=boot.scoreboard,
-        listeners=boot.listeners,
-        journal=boot.journal,
-        title=title,
-        load=(lambda: application) if application is not None else (lambda: target.load(boot.settings.app)),
-    )
+    if application is not None:
+        return base.live(birth, boot, title, lambda: application)
+    return base.live(birth, boot, title, lambda: target.load(boot.settings.app))
 
 
 def enter(settings: Settings) -> None:
@@ -90,13 +69,13 @@ def enter(settings: Settings) -> None:
     sys.argv = [settings.app]
 
 
-def _hear(lifeline: Lifeline, master_pid: int) -> Boot:
+def _hear(lifeline: Lifeline, master_pid: int) -> base.Boot:
     message = _next(lifeline)
     if message is None or message.kind != "boot":
         raise SystemExit(0)
     fields = message.fields
     board, *listeners = message.fds
-    return Boot(
+    return base.Boot(
         settings=from_message(fields["settings"]),
         generation=fields["generation"],
         master_pid=master_pid,

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from .kinds import Address
 from .lines import line_of
 from .reader import Flags, Reader, Source, absolute
-from .sections import Settings, as_message, rows
+from .sections import Settings, rows
 
 __all__ = [
     "DIRECTORY",
@@ -21,7 +21,6 @@ __all__ = [
     "Loaded",
     "Origin",
     "addresses",
-    "as_message",
     "from_flags",
     "instances",
     "is_file",

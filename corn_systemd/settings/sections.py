@@ -352,11 +352,6 @@ def value_of(settings: object, row: Row) -> Any:
     return settings
 
 
-def changed_for_restart(old: Settings, new: Settings) -> list[Row]:
-    """The settings that differ and that a reload cannot exchange."""
-    return [row for row in rows() if row.needs_restart and value_of(old, row) != value_of(new, row)]
-
-
 def as_message(settings: Settings) -> dict[str, Any]:
     """The settings as JSON can carry them over a lifeline; from_message() is the other side."""
     plain = _plain(settings)

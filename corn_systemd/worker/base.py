@@ -9,7 +9,7 @@ import select
 import signal
 import socket
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +30,18 @@ class Closing(Protocol):
 
 
 @dataclass(frozen=True)
+class Boot:
+    """What a mold was told at its start, and every worker that is forked from it knows."""
+
+    settings: Settings
+    generation: int
+    master_pid: int
+    scoreboard: Scoreboard
+    listeners: tuple[socket.socket, ...]
+    journal: Journal
+
+
+@dataclass(frozen=True)
 class Birth:
     """What a worker is born with: its place, and the mask that was in force before the fork."""
 
@@ -40,37 +52,27 @@ class Birth:
     signal_mask: Iterable[int]
 
 
-def live(
-    birth: Birth,
-    *,
-    settings: Settings,
-    generation: int,
-    master_pid: int,
-    scoreboard: Scoreboard,
-    listeners: Sequence[socket.socket],
-    journal: Journal,
-    title: kernel.Title,
-    load: Callable[[], Application],
-) -> int:
+def live(birth: Birth, boot: Boot, title: kernel.Title, load: Callable[[], Application]) -> int:
     """The whole life of a worker, entered with all signals blocked; returns its exit status."""
     os.setpgid(0, 0)
-    _await_adoption(birth.between_pid, master_pid)
-    kernel.die_with(master_pid)
-    slot = scoreboard.slot(birth.slot)
-    slot.claim(os.getpid(), generation, birth.role)
-    title.set(f"corn: {birth.role} {birth.slot + 1} {settings.name} g{generation}")
+    _await_adoption(birth.between_pid, boot.master_pid)
+    kernel.die_with(boot.master_pid)
+    settings = boot.settings
+    slot = boot.scoreboard.slot(birth.slot)
+    slot.claim(os.getpid(), boot.generation, birth.role)
+    title.set(f"corn: {birth.role} {birth.slot + 1} {settings.name} g{boot.generation}")
     signal.pthread_sigmask(signal.SIG_SETMASK, birth.signal_mask)
     birth.lifeline.send("hello")
     # What the application forks by itself is no worker: it must neither accept nor speak for one.
-    os.register_at_fork(after_in_child=lambda: _forget((birth.lifeline, *listeners)))
+    os.register_at_fork(after_in_child=lambda: _forget((birth.lifeline, *boot.listeners)))
     try:
         application = load()
         worker = HttpWorker(
             application,
-            listeners,
+            boot.listeners,
             settings.http,
             slot,
-            journal,
+            boot.journal,
             birth.lifeline,
             addresses=settings.listen,
         )

@@ -1,7 +1,6 @@
 """The declarations: whole, consistent, and fit to travel over a lifeline."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -13,7 +12,6 @@ from corn_systemd.settings.sections import (
     Settings,
     Workers,
     as_message,
-    changed_for_restart,
     from_message,
     rows,
     sections,
@@ -77,12 +75,6 @@ def test_values_are_found_by_their_rows() -> None:
     values = {row.key: value_of(SETTINGS, row) for row in rows()}
     assert values["http.keepalive"] == 0.5
     assert values["app"] == "shop:app"
-
-
-def test_what_a_reload_cannot_exchange_is_named() -> None:
-    assert changed_for_restart(SETTINGS, replace(SETTINGS, preload=False, workers=Workers())) == []
-    changed = changed_for_restart(SETTINGS, replace(SETTINGS, listen=(), user="x"))
-    assert [row.key for row in changed] == ["user", "listen"]
 
 
 def test_a_path_from_a_file_is_absolute_and_one_that_is_typed_need_not_be() -> None:
