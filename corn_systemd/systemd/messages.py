@@ -234,7 +234,8 @@ SPOOL_FAILED = Message(
     fields=("directory", "cause"),
     explain=(
         "Request bodies longer than http.body_memory and answers that clients take slowly wait in temporary "
-        "files. One could not be written; its client got status 503 or a closed connection."
+        "files. One could not be written; its client got status 503 or a closed connection. Make room in "
+        "CORN_DIRECTORY (df tells how much there is), or lower http.body_max."
     ),
 )
 
