@@ -4,25 +4,32 @@ The master and any tool that maps the file read it; they never wait for a worker
 its slot while it lives. Words are native 64-bit, aligned, stored one at a time: a reader may see an old
 word beside a new one, so what must be told apart carries the request's number.
 
-Nothing here decides anything.
+The master sleeps while nobody has anything to do, and says so in the header: whoever begins a request then
+wakes it. Nothing here decides anything.
 """
 
 import mmap
 import os
 import struct
-import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import Unavailable
 
-MAGIC = b"cornboard\x00\x00\x01"
+MAGIC = b"cornboard\x00\x00\x02"
 HEADER_SIZE = 256
 SLOT_SIZE = 256
 
-# The words of a slot. REQUESTS counts begun requests; a request runs while it exceeds ANSWERED.
+# The words of the header behind the magic and the count: whether the master sleeps, and how many slots have
+# ever been claimed, so that nobody looks at all of them.
+SLEEPS, USED = 2, 3
+# The words of a slot. REQUESTS counts begun requests; a request runs while it exceeds ANSWERED. BEGAN_AT and
+# WAITED, the sum of what its requests have waited, are seconds as doubles. TURNS counts what the helper
+# thread has done for the master, which thereby sees that it can run; WAITING the clients that ask at once.
 PID, GENERATION, ROLE, STATE = range(4)
-REQUESTS, ANSWERED, BEGAN_NS, CPU_NS, CLIENT_FD, HEAD_LEFT, CONNECTIONS, TEXT_LENGTH = range(4, 12)
-_TEXT_AT = 96
+REQUESTS, ANSWERED, BEGAN_AT, CPU_NS, CLIENT_FD, HEAD_LEFT, CONNECTIONS, TEXT_LENGTH = range(4, 12)
+WAITED, TURNS, WAITING = 12, 13, 14
+_TEXT_AT = 128
 _TEXT_SIZE = SLOT_SIZE - _TEXT_AT
 
 EMPTY, STARTING, READY, DRAINING = range(4)
@@ -44,17 +51,34 @@ class SlotView:
     began_at: float
     connections: int
     request: str
+    waited: float
+    """Seconds that its requests have waited for it, all together."""
+
+
+class Glance(NamedTuple):
+    """What the master looks at many times a second."""
+
+    request: int
+    """The number of the request that runs, 0 for none."""
+    began_at: float
+    requests: int
+    connections: int
+    turns: int
+    client_fd: int
 
 
 class Slot:
     """One child's place, written by that child alone. Every method costs a fraction of a microsecond."""
 
-    __slots__ = ("_text", "_words", "number")
+    __slots__ = ("_header", "_text", "_times", "_wake_fd", "_words", "number")
 
-    def __init__(self, number: int, words: memoryview, text: memoryview) -> None:
+    def __init__(self, number: int, place: memoryview, header: memoryview, wake_fd: int) -> None:
         self.number = number
-        self._words = words
-        self._text = text
+        self._words = place[:_TEXT_AT].cast("Q")
+        self._times = place[:_TEXT_AT].cast("d")
+        self._text = place[_TEXT_AT:]
+        self._header = header
+        self._wake_fd = wake_fd
 
     def claim(self, pid: int, generation: int, role: str) -> None:
         words = self._words
@@ -64,6 +88,7 @@ class Slot:
         words[ROLE] = ROLES.index(role)
         words[STATE] = STARTING
         words[PID] = pid
+        self._header[USED] = max(self._header[USED], self.number + 1)
 
     def state(self, state: int) -> None:
         self._words[STATE] = state
@@ -73,17 +98,21 @@ class Slot:
         self._words[PID] = 0
         self._words[STATE] = EMPTY
 
-    def begin(self, fd: int, method: str, target: str) -> None:
-        """The application is about to be called for the client on `fd`."""
-        words = self._words
+    def begin(self, fd: int, method: str, target: str, now: float, wait: float = 0.0) -> None:
+        """The application is about to be called for the client on `fd`, who has waited so long."""
+        words, times = self._words, self._times
         line = f"{method} {target}".encode("latin-1", "replace")[:_TEXT_SIZE]
         length = len(line)
         self._text[:length] = line
         words[TEXT_LENGTH] = length
         words[CLIENT_FD] = fd
         words[HEAD_LEFT] = 0
-        words[BEGAN_NS] = time.monotonic_ns()
+        times[BEGAN_AT] = now
+        times[WAITED] += wait
         words[REQUESTS] += 1
+        if self._header[SLEEPS]:
+            self._header[SLEEPS] = 0
+            os.eventfd_write(self._wake_fd, 1)
 
     def head_left(self) -> None:
         """The first byte of the answer is about to leave: nobody else may answer now."""
@@ -96,6 +125,26 @@ class Slot:
 
     def connections(self, count: int) -> None:
         self._words[CONNECTIONS] = count
+
+    def turned(self) -> None:
+        """The helper thread has had a turn."""
+        self._words[TURNS] += 1
+
+    def glance(self) -> Glance:
+        words = self._words
+        requests = words[REQUESTS]
+        return Glance(
+            request=requests if requests != words[ANSWERED] else 0,
+            began_at=self._times[BEGAN_AT],
+            requests=requests,
+            connections=words[CONNECTIONS],
+            turns=words[TURNS],
+            client_fd=words[CLIENT_FD],
+        )
+
+    def waiting(self, count: int) -> None:
+        """So many clients have asked at the same moment; 0 for one or none."""
+        self._words[WAITING] = count
 
     def view(self) -> SlotView:
         words = self._words
@@ -110,23 +159,28 @@ class Slot:
             state=STATES[state] if state < len(STATES) else "",
             requests=requests,
             is_busy=requests != answered,
-            began_at=words[BEGAN_NS] / 1e9,
+            began_at=self._times[BEGAN_AT],
             connections=words[CONNECTIONS],
             request=bytes(self._text[:length]).decode("latin-1"),
+            waited=self._times[WAITED],
         )
 
 
 class Scoreboard:
     """The whole page: made by the master, mapped by its children through the same file descriptor."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, wake_fd: int = -1) -> None:
+        """`wake_fd` wakes the master; who only reads needs none."""
         self.fd = fd
+        self.wake_fd = wake_fd
         size = os.fstat(fd).st_size
         self._map = mmap.mmap(fd, size)
         magic, self.count = struct.unpack_from("=12sI", self._map)
         if magic != MAGIC:
             raise ValueError("not a scoreboard of this version")
         self._view = memoryview(self._map)
+        self._header = self._view[:HEADER_SIZE].cast("Q")
+        self._all_words = self._view[HEADER_SIZE : HEADER_SIZE + self.count * SLOT_SIZE].cast("Q")
 
     @classmethod
     def create(cls, count: int, path: str | None = None) -> "Scoreboard":
@@ -146,6 +200,7 @@ class Scoreboard:
                     pass
                 fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
             _fill(fd, size, path)
+            wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         except OSError as error:
             where = path or "in memory"
             raise Unavailable(
@@ -153,15 +208,23 @@ class Scoreboard:
                 f"{-(-size // 1024)} KiB free and be writable: df -h, df -i"
             ) from error
         os.pwrite(fd, struct.pack("=12sI", MAGIC, count), 0)
-        return cls(fd)
+        return cls(fd, wake_fd)
+
+    def sleeps(self, yes: bool) -> None:
+        """The master says whether it must be woken by the next request."""
+        self._header[SLEEPS] = yes
+
+    def column(self, word: int) -> list[int]:
+        """One word of all slots that have ever been claimed, by their numbers: 10 ns each."""
+        words = SLOT_SIZE // 8
+        return self._all_words[word : self._header[USED] * words : words].tolist()
 
     def slot(self, number: int) -> Slot:
         """The slot `number`, 0 ≤ number < count."""
         if not 0 <= number < self.count:
             raise IndexError(f"no slot {number} of {self.count}")
         start = HEADER_SIZE + number * SLOT_SIZE
-        whole = self._view[start : start + SLOT_SIZE]
-        return Slot(number, whole[:_TEXT_AT].cast("Q"), whole[_TEXT_AT:])
+        return Slot(number, self._view[start : start + SLOT_SIZE], self._header, self.wake_fd)
 
 
 def _fill(fd: int, size: int, path: str | None) -> None:

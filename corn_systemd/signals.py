@@ -9,6 +9,10 @@ import signal
 from collections.abc import Iterable
 from types import FrameType
 
+HEEDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD)
+# Other servers give them a meaning; in a master they must not end or stop everything by accident.
+IGNORED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGTTIN, signal.SIGTTOU)
+
 
 def _ignore(number: int, frame: FrameType | None) -> None:
     """The number is in the pipe already."""
@@ -17,7 +21,7 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 class Signals:
     """Takes over the given signals of this process, which must have only its main thread."""
 
-    def __init__(self, heeded: Iterable[int], ignored: Iterable[int] = ()) -> None:
+    def __init__(self, heeded: Iterable[int] = HEEDED, ignored: Iterable[int] = IGNORED) -> None:
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in heeded:

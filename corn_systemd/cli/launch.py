@@ -19,6 +19,7 @@ from ..master.control import Control
 from ..master.master import Master
 from ..master.refusal import answer_waiting
 from ..master.voice import Voice
+from ..relay import Relay
 from ..scoreboard import Scoreboard
 from ..settings.kinds import Address
 from ..settings.load import Loaded
@@ -60,6 +61,7 @@ def launch(name: str, read: Callable[[], Loaded], default: Address | None = None
         listeners = sockets.take(settings.listen or _addresses(at_hand) or (own,), at_hand)
         control = Control(*_control(name, directory))
         scoreboard = Scoreboard.create(SLOTS, os.path.join(directory, "scoreboard"))
+        relay = Relay.create()
     except CornError as error:
         voice.refuse(error)
         answer_waiting([sock for _label, sock in at_hand])
@@ -77,6 +79,7 @@ def launch(name: str, read: Callable[[], Loaded], default: Address | None = None
         environment=dict(os.environ),
         python=sys.executable,
         scoreboard=scoreboard,
+        relay=relay,
         control=control,
         stops_at_hangup=default is not None,
     )

@@ -4,6 +4,8 @@ The state is plain values (bytes and numbers), so that a connection with a half-
 to another process. Never reads, never answers, knows no clock.
 """
 
+from typing import Any
+
 from .framing import Chunks, Length, Piece
 from .lines import HeadWalk, Limits
 from .request import RequestHead, parse
@@ -87,3 +89,15 @@ class RequestParser:
             self.buffer = piece.rest
             self._body = None
         return piece
+
+    def framing(self) -> list[Any]:
+        """How far the body has come, as values for restore()."""
+        body = self._body
+        if isinstance(body, Length):
+            return [body.remaining]
+        assert body is not None
+        return body.values()
+
+    def restore(self, framing: list[Any]) -> None:
+        """Goes on with a body where another parser of this connection has stopped."""
+        self._body = Length(*framing) if len(framing) == 1 else Chunks(self.limits, *framing)

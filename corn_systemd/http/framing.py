@@ -49,11 +49,17 @@ class Chunks:
 
     __slots__ = ("held", "limits", "remaining", "state", "total", "trailer_count", "trailer_size")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, state: int = SIZE, held: str = "", *numbers: int) -> None:
+        """At the first chunk, or where the values() of another have come to."""
         self.limits = limits
-        self.state = SIZE
-        self.held = b""
-        self.remaining = self.total = self.trailer_size = self.trailer_count = 0
+        self.state = state
+        self.held = held.encode("latin-1")
+        self.remaining, self.total, self.trailer_size, self.trailer_count = numbers or (0, 0, 0, 0)
+
+    def values(self) -> list[int | str]:
+        """What the next one needs besides the limits."""
+        numbers = (self.remaining, self.total, self.trailer_size, self.trailer_count)
+        return [self.state, self.held.decode("latin-1"), *numbers]
 
     def feed(self, data: bytes) -> Piece:
         """Raises BadRequest; 413 as soon as a chunk is announced that is too much."""

@@ -13,6 +13,7 @@ from itertools import count
 from ..errors import AppError, ConfigError, CornError, Unavailable
 from ..lifeline import Lifeline, Message, Nonsense
 from ..policy.view import Child, Role, State
+from ..roster import Roster
 from ..scoreboard import Scoreboard, SlotView
 from . import spawn
 
@@ -27,6 +28,9 @@ class Record:
     born_at: float
     lifeline: Lifeline
     slot: int | None = None
+    nudge_fd: int = -1
+    """An eventfd by which a worker's helper thread is asked to hand its clients over."""
+    roster: Roster | None = None
     pid: int = 0
     state: State = State.STARTING
     since: float = 0.0
@@ -70,6 +74,8 @@ class Ended:
     cause: str
     is_clean: bool
     view: SlotView | None
+    lost: tuple[int, int] = (0, 0)
+    """The connections that it took with it, and those of which it held a part."""
 
     @property
     def is_expected(self) -> bool:
@@ -122,7 +128,8 @@ class Children:
         return self._records[key]
 
     def add(self, role: Role, generation: int, lifeline: Lifeline, now: float) -> Record:
-        """A new record; a worker gets the lowest free slot. IndexError when there is none."""
+        """A new record; a worker gets the lowest free slot. IndexError when there is none, OSError when there
+        is no descriptor."""
         slot = None
         if role is not Role.MOLD:
             taken = {record.slot for record in self}
@@ -130,7 +137,8 @@ class Children:
             slot = next(free, None)
             if slot is None:
                 raise IndexError(f"all {self._scoreboard.count} slots of the scoreboard are taken")
-        record = Record(next(self._keys), role, generation, now, lifeline, slot, since=now)
+        nudge_fd = os.eventfd(0, os.EFD_CLOEXEC) if slot is not None else -1
+        record = Record(next(self._keys), role, generation, now, lifeline, slot, nudge_fd, since=now)
         self._records[record.key] = record
         self._by_fd[lifeline.fileno()] = record
         self._epoll.register(lifeline.fileno(), select.EPOLLIN)
@@ -139,6 +147,10 @@ class Children:
     def remove(self, record: Record) -> None:
         self._hang_up(record)
         record.lifeline.close()
+        if record.nudge_fd >= 0:
+            os.close(record.nudge_fd)
+        if record.roster is not None:
+            record.roster.close()
         del self._records[record.key]
 
     def view(self) -> list[Child]:
@@ -197,8 +209,11 @@ class Children:
                 break
             if message is None:
                 break
-            for fd in message.fds:
-                os.close(fd)  # no child has one to give
+            fds = list(message.fds)
+            if message.kind == "hello" and record.roster is None and fds:
+                record.roster = Roster.of(fds.pop(0))
+            for fd in fds:
+                os.close(fd)  # no child has another to give
             events += self._understand(record, message, now)
         return events
 
@@ -239,11 +254,15 @@ class Children:
         return events
 
     def _bury(self, record: Record, cause: str, is_clean: bool) -> Ended:
-        view = self.slot_view(record)
+        view, lost = self.slot_view(record), (0, 0)
         if view is not None:
-            self._scoreboard.slot(view.number).clear()
+            slot = self._scoreboard.slot(view.number)
+            if record.roster is not None:
+                seen = slot.glance()
+                lost = record.roster.count(but=seen.client_fd if seen.request else -1)
+            slot.clear()
         self.remove(record)
-        return Ended(record, cause, is_clean, view)
+        return Ended(record, cause, is_clean, view, lost)
 
     def _hang_up(self, record: Record) -> None:
         if record.is_on_line:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from ..errors import Unavailable
 from ..lifeline import Lifeline
 from ..listeners import Listener
-from ..policy.view import Role, State
+from ..policy.view import Desired, Role, State
+from ..relay import Relay
 from ..scoreboard import Scoreboard
 from ..settings.sections import Settings, as_message
 from . import spawn
@@ -28,6 +29,7 @@ class Deeds:
         environment: Mapping[str, str],
         python: str,
         journal: str | None,
+        relay: Relay,
     ) -> None:
         self._children = children
         self._scoreboard = scoreboard
@@ -35,6 +37,7 @@ class Deeds:
         self._environment = environment
         self._python = python
         self._journal = journal
+        self._relay = relay
 
     def start_mold(self, generation: int, settings: Settings, now: float) -> None:
         """Executes the interpreter that is to import the application.
@@ -54,7 +57,12 @@ class Deeds:
         record.pid = pid
         was_sent = mine.send(
             "boot",
-            (self._scoreboard.fd, *(listener.socket.fileno() for listener in self._listeners)),
+            (
+                self._scoreboard.fd,
+                self._scoreboard.wake_fd,
+                *self._relay.fds,
+                *(listener.socket.fileno() for listener in self._listeners),
+            ),
             instance=settings.name,
             generation=generation,
             journal=self._journal,
@@ -73,19 +81,20 @@ class Deeds:
         with theirs:
             try:
                 record = self._children.add(role, generation, mine, now)
-            except IndexError as error:
+            except (IndexError, OSError) as error:
                 mine.close()
                 raise Unavailable(str(error)) from error
-            fds = (theirs.fileno(),)
+            fds = (theirs.fileno(), record.nudge_fd)
             if not mold.lifeline.send("fork", fds, key=record.key, slot=record.slot, role=role.value):
                 self._children.remove(record)
                 raise Unavailable("the mold does not listen")
 
-    def drain(self, key: int, linger: float, now: float) -> None:
+    def drain(self, key: int, desired: Desired, now: float) -> None:
+        """Asks a child to leave; where others stay, they go on with its clients."""
         record = self._children[key]
         record.is_asked = True
         record.enter(State.DRAINING, now)
-        record.lifeline.send("drain", linger=linger)
+        record.lifeline.send("drain", linger=desired.linger, hand_over=not desired.stopping)
 
     def kill(self, record: Record, cause: str, now: float) -> None:
         """Ends a child at once; one that has not told its pid yet is killed when it does."""

@@ -16,6 +16,7 @@ from ..errors import AppError, ConfigError, CornError, Unavailable
 from ..policy.backoff import Backoff
 from ..policy.plan import is_settled, next_instant, plan
 from ..policy.view import Action, Drain, Fork, Kill, Role, StartMold
+from ..relay import Relay
 from ..scoreboard import Scoreboard
 from ..settings.sections import Settings
 from ..signals import Signals
@@ -28,12 +29,10 @@ from .refusal import answer_waiting
 from .reloads import Reloads
 from .status import Overview
 from .voice import Voice
+from .watch import Watch
 
 # Ctrl-C: running requests get this long, idle connections nothing.
 QUICK = 1.0
-_HEEDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD)
-# Other servers give them a meaning; here they must not end or stop everything by accident.
-_IGNORED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGTTIN, signal.SIGTTOU)
 
 
 class Master:
@@ -50,14 +49,14 @@ class Master:
         environment: Mapping[str, str],
         python: str,
         scoreboard: Scoreboard,
+        relay: Relay,
         control: Control,
         stops_at_hangup: bool = False,
     ) -> None:
         """`read_settings` reads them anew (ConfigError); `environment` is what the application gets before
         its own [environment]; `python` is its interpreter when the settings name none; `stops_at_hangup`:
         SIGHUP is the end of a terminal."""
-        self.now = time.monotonic()
-        self._started_at = self.now
+        self.now = self._started_at = self._look_at = time.monotonic()
         self._read_settings = read_settings
         self._stops_at_hangup = stops_at_hangup
         self._count_workers = count_workers
@@ -68,17 +67,18 @@ class Master:
         self._epoll = select.epoll()
         self._children = Children(self._epoll, scoreboard)
         self._deeds = Deeds(
-            self._children, scoreboard, listeners.served, environment, python, voice.journal.path
+            self._children, scoreboard, listeners.served, environment, python, voice.journal.path, relay
         )
+        self._watch = Watch(self._children, scoreboard, relay, voice)
         self._generations = Generations(settings, self.now)
         self._desired = self._generations.desired.desired(count_workers(settings))
         self._backoff = Backoff()
         self._overview = Overview(self._children, self._generations, listeners.served, self.now)
-        self._look_at = self.now
         self._reloads = Reloads()
         self._exit_status: int | None = None
-        self._signals = Signals(_HEEDED, _IGNORED)
-        self._epoll.register(self._signals.fileno(), select.EPOLLIN)
+        self._signals = Signals()
+        for fd in (self._signals.fileno(), scoreboard.wake_fd):
+            self._epoll.register(fd, select.EPOLLIN)
         control.register(self._epoll)
 
     # The loop
@@ -103,6 +103,7 @@ class Master:
         for action in plan(self._desired, self._children.view(), self.now):
             self._act(action)
         self._conclude()
+        self._watch.look(self.now)
         if self.now >= self._look_at:
             self._look()
         # Earned: a full turn has been made.
@@ -111,7 +112,7 @@ class Master:
     def _wait(self) -> list[Event]:
         until = min(
             next_instant(self._desired, self._children.view(), self.now),
-            self._look_at,
+            min(self._look_at, self._watch.look_at),
             self.now + (0.1 if self._voice.has_unsent else self._voice.watchdog_interval or 60.0),
         )
         ready = self._epoll.poll(max(0.005, until - self.now))
@@ -123,7 +124,7 @@ class Master:
                     events += self._signalled(number)
             elif self._control.owns(fd):
                 self._control.heed(fd, self)
-            else:
+            elif not self._watch.heed(fd):
                 events += self._children.heed(fd, self.now)
         return events
 
@@ -224,8 +225,7 @@ class Master:
         except CornError as error:
             self._fail_reload(error, self._generations.desired.number + 1)
             return
-        if settings.listen != self._listen:
-            self._voice.listen_changed(settings.listen, self._listen)
+        self._voice.listens(settings.listen, self._listen)
         self._desire(self._generations.begin(settings, self.now))
 
     def _fail_reload(self, error: CornError, refused: int) -> None:
@@ -274,7 +274,7 @@ class Master:
                 case Fork(generation, role):
                     self._deeds.fork(generation, role, self.now)
                 case Drain(key):
-                    self._deeds.drain(key, self._desired.linger, self.now)
+                    self._deeds.drain(key, self._desired, self.now)
                 case Kill(key, cause):
                     self._deeds.kill(self._children[key], cause, self.now)
         except ConfigError as error:

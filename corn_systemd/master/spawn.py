@@ -10,7 +10,9 @@ import ctypes
 import errno
 import os
 import signal
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..errors import ConfigError, Unavailable
@@ -91,6 +93,36 @@ def kill(pid: int) -> None:
             deed(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+
+# A stop takes microseconds; a process within vfork(2) cannot stop, and nobody waits for it.
+_STOP_PATIENCE = 0.02
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[bool]:
+    """A child that has not been reaped is stopped within the `with`, and goes on behind it unless somebody
+    else had stopped it before. Gives whether it has stopped."""
+    was_stopped = _is_stopped(pid)
+    if not was_stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        deadline = time.monotonic() + _STOP_PATIENCE
+        while not (is_stopped := _is_stopped(pid)) and time.monotonic() < deadline:
+            time.sleep(0.0002)
+        yield is_stopped
+    finally:
+        if not was_stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a process stands still, in job control or under a debugger (proc(5), state T and t)."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in (b"T", b"t")
+    except OSError:
+        return False
 
 
 def reap() -> list[Death]:

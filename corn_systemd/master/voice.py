@@ -76,12 +76,14 @@ class Voice:
         )
         self._notifier.ready(status)
 
-    def listen_changed(self, wanted: Sequence[Address], actual: Sequence[Address]) -> None:
-        self.journal.emit(
-            messages.LISTEN_NEEDS_RESTART,
-            wanted=", ".join(map(str, wanted)) or "the default",
-            actual=", ".join(map(str, actual)) or "the default",
-        )
+    def listens(self, wanted: Sequence[Address], actual: Sequence[Address]) -> None:
+        """New settings may want to listen elsewhere."""
+        if wanted != actual:
+            self.journal.emit(
+                messages.LISTEN_NEEDS_RESTART,
+                wanted=", ".join(map(str, wanted)) or "the default",
+                actual=", ".join(map(str, actual)) or "the default",
+            )
 
     def stopping(self, reason: str) -> None:
         self.journal.emit(messages.INSTANCE_STOPPING, reason=reason)
@@ -109,6 +111,15 @@ class Voice:
             )
         else:
             self.journal.emit(messages.WORKER_DIED, detail, cause=cause, **_who(death))
+            count, held = death.lost
+            if count:
+                self.journal.emit(
+                    messages.CONNECTIONS_LOST, role=record.role.value, slot=record.worker, pid=record.pid,
+                    count=count, held=held,
+                )  # fmt: skip
+
+    def rescue_refused(self, cause: str) -> None:
+        self.journal.emit(messages.RESCUE_REFUSED, cause=cause)
 
     def killed(self, death: Ended) -> None:
         """A worker was ended by the master; that it is stopping needs no words."""

@@ -13,6 +13,7 @@ import sys
 
 from ..errors import AppError
 from ..lifeline import Lifeline, Message
+from ..relay import Relay
 from ..scoreboard import Scoreboard
 from ..settings.sections import Settings, from_message
 from ..systemd.journal import Journal
@@ -43,7 +44,7 @@ def main(lifeline_fd: int, master_pid: int) -> int:
     except AppError as error:
         lifeline.send("failed", summary=error.summary, traceback=error.traceback)
         return error.exit_status
-    ours = {lifeline_fd, boot.scoreboard.fd, boot.journal.fileno()}
+    ours = {lifeline_fd, *boot.relay.fds, boot.journal.fileno()}
     warnings = unfit(known=ours | {listener.fileno() for listener in boot.listeners})
     # What is imported stays: out of the collector's sight, its pages stay shared with the workers.
     gc.collect()
@@ -74,12 +75,13 @@ def _hear(lifeline: Lifeline, master_pid: int) -> base.Boot:
     if message is None or message.kind != "boot":
         raise SystemExit(0)
     fields = message.fields
-    board, *listeners = message.fds
+    board, wake, giving, taking, *listeners = message.fds
     return base.Boot(
         settings=from_message(fields["settings"]),
         generation=fields["generation"],
         master_pid=master_pid,
-        scoreboard=Scoreboard(board),
+        scoreboard=Scoreboard(board, wake),
+        relay=Relay(socket.socket(fileno=giving), socket.socket(fileno=taking)),
         listeners=tuple(socket.socket(fileno=fd) for fd in listeners),
         journal=Journal(fields["instance"], fields["journal"]),
     )
@@ -106,17 +108,18 @@ def _fork_on_request(lifeline: Lifeline) -> base.Birth | None:
         if message is None:
             return None
         if message.kind == "fork":
-            (fd,) = message.fds
-            birth, error = _fork(message.fields["slot"], message.fields["role"], fd)
+            fd, nudge_fd = message.fds
+            birth, error = _fork(message.fields["slot"], message.fields["role"], fd, nudge_fd)
             if birth is not None:
                 return birth
             if error:
                 lifeline.send("fork-failed", key=message.fields["key"], cause=error)
             # After the words: whoever hears this end close looks for them.
             os.close(fd)
+            os.close(nudge_fd)
 
 
-def _fork(slot: int, role: str, lifeline_fd: int) -> tuple[base.Birth | None, str]:
+def _fork(slot: int, role: str, lifeline_fd: int, nudge_fd: int) -> tuple[base.Birth | None, str]:
     """Forks twice, so that the worker becomes the child of the master.
 
     All signals are blocked around it: none is ever handled, or lost, half-way between two processes.
@@ -139,7 +142,7 @@ def _fork(slot: int, role: str, lifeline_fd: int) -> tuple[base.Birth | None, st
                         os.write(writer, os.strerror(error.errno or 0).encode())
                         os._exit(1)
                     lifeline = Lifeline(socket.socket(fileno=lifeline_fd))
-                    return base.Birth(slot, role, lifeline, between, before), ""
+                    return base.Birth(slot, role, lifeline, nudge_fd, between, before), ""
             finally:
                 os.close(writer)
             cause = outcome.read().decode()

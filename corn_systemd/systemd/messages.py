@@ -250,6 +250,44 @@ ACCEPT_FAILED = Message(
     ),
 )
 
+HANDOVER_FAILED = Message(
+    id="608b129b1d2643b7bd72ab4bebd8eb05",
+    priority=ERR,
+    text="a connection that another worker had given away is lost: {cause}",
+    fields=("cause",),
+    explain=(
+        "What came over the relay, the queue by which workers hand connections to each other, could not be "
+        "understood. The client sees a closed connection. If it happens again, something else writes into "
+        "corn's descriptors: look for code that closes or duplicates descriptors by number."
+    ),
+)
+
+CONNECTIONS_LOST = Message(
+    id="662ceb36e1964cfe9a512cf817458c53",
+    priority=WARNING,
+    text="{role} worker {slot} (pid {pid}) took {count} connections with it, {held} of them in the middle of "
+    "a request or an answer",
+    fields=("role", "slot", "pid", "count", "held"),
+    explain=(
+        "The worker ended before its other clients could be handed to the others: it had lived on for less "
+        "than 50 ms with the request that ended it, or that request kept the interpreter's lock (a call into "
+        "C code), so that the worker could not give away what it held itself. Clients may ask again."
+    ),
+)
+
+RESCUE_REFUSED = Message(
+    id="ee45178fe3184a88aafadc92fefa8464",
+    priority=WARNING,
+    text="the clients of a stuck worker can not be handed to the others: {cause}",
+    fields=("cause",),
+    explain=(
+        "While a worker is in C code that keeps the interpreter's lock, the master takes its other "
+        "connections by pidfd_getfd(2), which the system refuses: a seccomp filter (SystemCallFilter= of a "
+        "drop-in, a container's profile), or kernel.yama.ptrace_scope of 2 or 3. Those clients wait for the "
+        "end of that request. Said once."
+    ),
+)
+
 REQUESTS_STALE = Message(
     id="e4671d4f1bd843c680f98a3727efd7d9",
     priority=WARNING,

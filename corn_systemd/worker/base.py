@@ -15,6 +15,8 @@ from typing import Protocol
 
 from ..errors import AppError
 from ..lifeline import Lifeline
+from ..relay import Relay
+from ..roster import Roster
 from ..scoreboard import READY, Scoreboard
 from ..settings.sections import Settings
 from ..systemd.journal import Journal
@@ -37,6 +39,7 @@ class Boot:
     generation: int
     master_pid: int
     scoreboard: Scoreboard
+    relay: Relay
     listeners: tuple[socket.socket, ...]
     journal: Journal
 
@@ -48,6 +51,7 @@ class Birth:
     slot: int
     role: str
     lifeline: Lifeline
+    nudge_fd: int
     between_pid: int
     signal_mask: Iterable[int]
 
@@ -62,9 +66,10 @@ def live(birth: Birth, boot: Boot, title: kernel.Title, load: Callable[[], Appli
     slot.claim(os.getpid(), boot.generation, birth.role)
     title.set(f"corn: {birth.role} {birth.slot + 1} {settings.name} g{boot.generation}")
     signal.pthread_sigmask(signal.SIG_SETMASK, birth.signal_mask)
-    birth.lifeline.send("hello")
+    roster = Roster.create()
+    birth.lifeline.send("hello", (roster.fd,))
     # What the application forks by itself is no worker: it must neither accept nor speak for one.
-    os.register_at_fork(after_in_child=lambda: _forget((birth.lifeline, *boot.listeners)))
+    os.register_at_fork(after_in_child=lambda: _forget((birth.lifeline, boot.relay, *boot.listeners)))
     try:
         application = load()
         worker = HttpWorker(
@@ -74,6 +79,10 @@ def live(birth: Birth, boot: Boot, title: kernel.Title, load: Callable[[], Appli
             slot,
             boot.journal,
             birth.lifeline,
+            boot.relay,
+            roster,
+            nudge_fd=birth.nudge_fd,
+            scoreboard=boot.scoreboard,
             addresses=settings.listen,
         )
         slot.state(READY)

@@ -18,6 +18,7 @@ from ..wsgi.gateway import Exchange, describe
 from ..wsgi.target import Application
 from .connection import Connection
 from .front import Front
+from .handover import Handover
 
 # Requests that came too late are told of at most so often.
 STALE_EVERY = 10.0
@@ -49,8 +50,12 @@ class Marked(Known):
 class Caller:
     """Calls the application for a connection that has a whole request."""
 
-    def __init__(self, application: Application, slot: Slot, journal: Journal, front: Front) -> None:
+    def __init__(
+        self, application: Application, slot: Slot, journal: Journal, front: Front, handover: Handover
+    ) -> None:
         self._application = application
+        self._handover = handover
+        self._guard = handover.guard
         self._slot = slot
         self._journal = journal
         self._front = front
@@ -66,7 +71,8 @@ class Caller:
 
     def answer(self, connection: Connection, head: RequestHead, body: IO[bytes]) -> None:
         """Has a request answered, or its answer begun; or not, where nobody waits for it any more."""
-        wait = time.monotonic() - connection.arrived_at
+        now = time.monotonic()
+        wait = now - connection.arrived_at
         if connection.is_trusted:
             request_id = self._front.request_id(head.fields)
             wait = self._front.waited(head.fields, wait)
@@ -83,10 +89,14 @@ class Caller:
             self._settle(connection, exchange)
             return
         made = environ(connection.base, connection.client, head, body, request_id, wait)
-        slot = self._slot
-        slot.begin(connection.fd, head.method, head.target)
+        slot, guard = self._slot, self._guard
+        guard.out_fd = connection.fd
+        slot.begin(connection.fd, head.method, head.target, now, wait)
         exchange.begin(self._application, made)
         slot.end()
+        guard.out_fd = -1
+        if guard.is_contested or guard.marks[0] != guard.seen:
+            self._handover.come_back()
         self._settle(connection, exchange)
 
     def _is_in_vain(self, connection: Connection, head: RequestHead, request_id: str, wait: float) -> bool:
@@ -118,24 +128,27 @@ class Caller:
         """Goes on with an answer that had to wait for its client or for others."""
         exchange = connection.exchange
         assert isinstance(exchange, Known)
-        head = exchange.head
-        self._slot.begin(connection.fd, head.method, head.target)
-        if exchange.has_begun:
-            self._slot.head_left()
-        exchange.advance()
-        self._slot.end()
+        self._go_on(connection, exchange, exchange.advance)
         self._settle(connection, exchange)
 
     def abandon(self, connection: Connection) -> None:
         """Tells the application that nobody is there any more."""
         exchange = connection.exchange
         assert isinstance(exchange, Known)
-        head = exchange.head
-        self._slot.begin(connection.fd, head.method, head.target)
-        self._slot.head_left()
-        exchange.abandon()
-        self._slot.end()
+        self._go_on(connection, exchange, exchange.abandon)
         self._report(exchange)
+
+    def _go_on(self, connection: Connection, exchange: Known, call: Callable[[], None]) -> None:
+        """Calls the application again for an answer that it has begun."""
+        head = exchange.head
+        self._guard.out_fd = connection.fd
+        self._slot.begin(connection.fd, head.method, head.target, time.monotonic())
+        if exchange.has_begun:
+            self._slot.head_left()
+        call()
+        self._slot.end()
+        self._guard.out_fd = -1
+        self._handover.come_back()
 
     def _settle(self, connection: Connection, exchange: Known) -> None:
         if not exchange.is_done:

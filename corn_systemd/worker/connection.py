@@ -16,7 +16,7 @@ from ..http.forwarded import PROXY_FIELDS
 from ..http.request import RequestHead
 from ..wsgi.environ import Environ, unchunk
 from ..wsgi.gateway import Exchange
-from .host import Host
+from .host import Entrance, Host
 from .outbox import FLAGS
 from .outlet import Outlet
 from .spool import Body
@@ -58,11 +58,11 @@ class Connection(Outlet):
     )
 
     def __init__(
-        self, host: Host, sock: socket.socket, base: Environ, peer: tuple[str, str], deadline: float
+        self, host: Host, sock: socket.socket, door: Entrance, peer: tuple[str, str], deadline: float
     ) -> None:
-        super().__init__(host, sock, deadline)
+        super().__init__(host, sock, door.number, deadline)
         self.host = host
-        self.base = base
+        self.base: Environ = door.base
         self.peer = self.client = peer
         """Who is at the other end, and for whom he speaks, where he is trusted to."""
         self.is_trusted = self.is_examined = False
@@ -120,6 +120,7 @@ class Connection(Outlet):
             if not self.has_begun and self.parser.buffer:
                 self.has_begun = True
                 self.deadline = self.host.clock + self.host.head_timeout
+                self.hold()
             return
         self.has_begun = False
         if self.is_examined or not _has_none(head.fields):
@@ -134,6 +135,7 @@ class Connection(Outlet):
             return
         self.head = head
         self.phase = BODY
+        self.hold()
         self.deadline = self.host.clock + self.host.body_timeout
         self.body = Body(self.host.body_memory, self.host.spool_directory)
         if head.expects and not self.parser.buffer:
@@ -168,6 +170,7 @@ class Connection(Outlet):
         self._drop_body()
         self.keep = False
         self.phase = LINGERING
+        self.hold()
         lines += "Connection: close\r\n"
         self.send((pages.page(error.status, error.reason, accept, self.date_line(), lines, is_head=is_head),))
         self._sent()
@@ -229,7 +232,10 @@ class Connection(Outlet):
             self.phase = HEAD
             self.deadline = self.host.clock + self.host.keepalive
             if self.parser.buffer:
+                self.hold()
                 self.host.queue(self)
+            elif self.is_held:
+                self.release()
         else:
             self._shut(self.phase == LINGERING or bool(self.parser.buffer))
 
@@ -259,6 +265,7 @@ class Connection(Outlet):
         except OSError:
             linger = False
         if linger:
+            self.hold()
             self.phase = LINGERING
             self.parser.buffer = b""
             self.deadline = self.host.clock + LINGER

@@ -13,8 +13,10 @@ from .preface import ProxiedConnection
 
 
 class Door(NamedTuple):
-    """`base` is the environ of its requests as far as it is the same for all."""
+    """`base` is the environ of its requests as far as it is the same for all; `number` is the same for all
+    workers of an instance."""
 
+    number: int
     listener: socket.socket
     base: environs.Environ
     is_tcp: bool
@@ -24,12 +26,19 @@ class Door(NamedTuple):
         """The connection that was accepted; None for a stranger where each says on whose behalf he comes."""
         front = host.front
         peer = environs.peer_of(address)
-        kind = ProxiedConnection if self.speaks_proxy else Connection
         if self.speaks_proxy and front.has_trust and not front.trust.trusts(peer[0]):
             # He could say that he is anybody.
             sock.close()
             return None
-        connection = kind(host, sock, self.base, peer, deadline)
+        return self.connection(host, sock, peer, deadline)
+
+    def connection(
+        self, host: Host, sock: socket.socket, peer: tuple[str, str], deadline: float
+    ) -> Connection:
+        """A connection that came in by this door, here or at another worker's."""
+        front = host.front
+        kind = ProxiedConnection if self.speaks_proxy else Connection
+        connection = kind(host, sock, self, peer, deadline)
         if front.has_trust or front.has_hosts:
             connection.examine()
         return connection
@@ -40,14 +49,15 @@ def doors(
 ) -> dict[int, Door]:
     """The doors by their file descriptors; `addresses` tell which of them speak the PROXY protocol."""
     found = {}
-    for listener in listeners:
+    for number, listener in enumerate(listeners):
         is_tcp = listener.family != socket.AF_UNIX
         if is_tcp:
             # Inherited by accept(2): an answer in several pieces must not wait for the client's ACK.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         server = environs.server_of(listener.getsockname())
         base = environs.base(server, sys.stderr, multiprocess=multiprocess)
-        found[listener.fileno()] = Door(listener, base, is_tcp, speaks_proxy(listener, addresses))
+        is_proxied = speaks_proxy(listener, addresses)
+        found[listener.fileno()] = Door(number, listener, base, is_tcp, is_proxied)
     return found
 
 

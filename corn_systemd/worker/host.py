@@ -4,11 +4,21 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from ..http.lines import Limits
 from ..http.request import RequestHead
+from ..wsgi.environ import Environ
 from .outlet import Outlets
 
 if TYPE_CHECKING:
     from .connection import Connection
     from .front import Front
+
+
+class Entrance(Protocol):
+    """The door by which a connection came in."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def base(self) -> Environ: ...
 
 
 class Callers(Protocol):

@@ -5,42 +5,37 @@ Who calls whom: serve() waits and hands out turns → Connection reads → http.
 no client is ever waited for.
 """
 
-import errno
 import select
 import socket
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from math import inf
 
 from ..errors import BadRequest
-from ..http.lines import limits
 from ..lifeline import Lifeline
-from ..scoreboard import Slot
+from ..relay import Relay
+from ..roster import Roster
+from ..scoreboard import Scoreboard, Slot
 from ..settings.kinds import Address
 from ..settings.sections import Http
-from ..systemd import messages
 from ..systemd.journal import Journal
 from ..wsgi.target import Application
-from .caller import Caller, DateLine
-from .connection import BODY, CLOSED, HEAD, LINGERING, Connection
-from .door import doors
-from .front import Front
-from .host import Callers
-from .outlet import Outlet
-from .waiting import AWAY, silence
+from .caller import Caller
+from .connection import BODY, HEAD, LINGERING
+from .reception import Reception
+from .waiting import AWAY
 
 # A round serves each of these once; more wait for the next, in the kernel's order.
 EVENTS_MAX = 128
 # Deadlines are looked at so often. They are for clients that have stopped: a second is nothing to them.
 TICK = 1.0
+# Whoever has several clients asking at once looks so often whether others have nothing to do.
+SHARE_EVERY = 0.05
 # So much of a round without waiting counts as listening; the rest is the application's time.
 ROUND_MAX = 0.25
 
-ADMINISTRATIVE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
-
-class HttpWorker:
+class HttpWorker(Reception):
     """Serves until it is told to leave."""
 
     def __init__(
@@ -51,38 +46,32 @@ class HttpWorker:
         slot: Slot,
         journal: Journal,
         lifeline: Lifeline,
+        relay: Relay,
+        roster: Roster,
         *,
+        nudge_fd: int = -1,
+        scoreboard: Scoreboard | None = None,
         multiprocess: bool = True,
         addresses: Sequence[Address] = (),
     ) -> None:
-        """`listeners` listen already and do not block; siblings may share them. `addresses` tell which of
-        them speak the PROXY protocol."""
-        self._slot = slot
-        self._journal = journal
+        """`listeners` listen already and do not block; siblings may share them, and share the relay.
+        `nudge_fd` is an eventfd by which the master asks the helper thread to hand connections over, and
+        `scoreboard` where the siblings are found. `addresses` tell which of the listeners speak the PROXY
+        protocol."""
+        super().__init__(
+            listeners, settings, slot, journal, relay, roster, scoreboard, addresses,
+            multiprocess=multiprocess,
+        )  # fmt: skip
         self._lifeline = lifeline
-        self.front = Front(settings)
-        self.caller: Callers = Caller(application, slot, journal, self.front)
-        self.limits = limits(settings.head_max, settings.line_max, settings.fields_max, settings.body_max)
-        self.keepalive = settings.keepalive or inf
-        self.head_timeout = settings.head_timeout or inf
-        self.body_timeout = settings.body_timeout or inf
-        self.write_timeout = settings.write_timeout or inf
-        self.body_memory = settings.body_memory
-        self.spool_directory = settings.spool_directory
-        self.head_leaves = slot.head_left
-        self.date_line = DateLine().text
-        self.clock = 0.0
-        self.now = time.monotonic()
+        self._nudge_fd = nudge_fd
+        self.caller = Caller(application, slot, journal, self.front, self._handover)
         shortest = min(self.keepalive, self.head_timeout, self.body_timeout, self.write_timeout)
         self._tick = min(TICK, shortest / 4)
-        self._epoll = select.epoll()
-        self._connections: dict[int, Connection] = {}
-        self._queue: deque[Connection] = deque()
-        self._doors = doors(listeners, addresses, multiprocess=multiprocess)
-        self._is_accepting = False
-        self._has_slept = False
-        """Whether this round began with a wait, so that whoever is here has just come."""
-        self._drains_until = inf
+        self._is_leaving = False
+        self._leave_at = inf
+        """When it asks its idle clients to leave."""
+        self._leaves_to_others = False
+        """Whether others go on serving its clients when it leaves."""
         self._reason = ""
 
     # The loop.
@@ -91,9 +80,13 @@ class HttpWorker:
         """Serves until the master says "drain", which ends as "drained", or is gone: "orphaned"."""
         self._epoll.register(self._lifeline.fileno(), select.EPOLLIN)
         self._accept_more(True)
+        self._take_more(True)
+        if self._nudge_fd >= 0:
+            self._handover.listen(self._nudge_fd)
         try:
             self._loop()
         finally:
+            self._handover.end()
             for connection in list(self._connections.values()):
                 connection.close()
             self._epoll.close()
@@ -102,25 +95,33 @@ class HttpWorker:
     def _loop(self) -> None:
         connections, queue, poll = self._connections, self._queue, self._epoll.poll
         EPOLLIN, EPOLLOUT = select.EPOLLIN, select.EPOLLOUT
-        is_late = False
         now = time.monotonic()
-        tick_at = now + self._tick
+        tick_at, share_at = now + self._tick, now
+        has_many = False
         while not self._reason:
             before = time.monotonic()
             if queue:
                 timeout = 0.0
-            elif connections or not self._is_accepting:
-                timeout = max(0.0, min(tick_at, self._drains_until) - before)
+            elif connections or self._is_leaving or not self._is_accepting:
+                timeout = max(0.0, min(tick_at, self._leave_at) - before)
             else:
                 timeout = -1.0
             round_time = before - now
-            events: Iterable[tuple[int, int]] = poll(timeout, EVENTS_MAX)
+            found = poll(timeout, EVENTS_MAX)
+            events: Iterable[tuple[int, int]] = found
             self.now = now = time.monotonic()
-            if round_time > AWAY or is_late:
-                events = list(events)
+            if len(found) > 1 or has_many:
+                has_many = len(found) > 1
+                self._slot.waiting(len(found) if has_many else 0)
+                if has_many and now >= share_at:
+                    share_at = now + SHARE_EVERY
+                    if self._handover.share([fd for fd, _ in found]):
+                        # It is for the others.
+                        self._took_at = now
+            if round_time > AWAY or self._is_late:
                 # Those that one poll could not tell of have waited just as long.
-                is_late = len(events) == EVENTS_MAX
-                events = self._dated(events)
+                self._is_late = len(found) == EVENTS_MAX
+                events = self._dated(found)
             # Deadlines count the time in which clients were listened to, not that of the application.
             self.clock += now - before + (round_time if round_time < ROUND_MAX else ROUND_MAX)
             others = None
@@ -140,113 +141,37 @@ class HttpWorker:
                 else:
                     connection.readable()
             if others is not None:
-                self._has_slept = now - before > AWAY
-                self._attend(others)
+                self._welcome(others, now - before > AWAY, len(found) > len(others))
             if now >= tick_at:
                 tick_at = now + self._tick
                 self._look_at_deadlines()
-            if self._drains_until != inf and now >= self._drains_until:
-                self._leave_idle()
-            if self._drains_until != inf and not connections:
-                self._reason = self._reason or "drained"
+            if self._is_leaving:
+                self._leave(now)
 
-    def _attend(self, fds: list[int]) -> None:
-        """The lifeline and the listeners, last: who is here already goes before who wants to come in.
+    def _welcome(self, fds: list[int], has_slept: bool, is_busy: bool) -> None:
+        """The lifeline, the relay and the doors, last: who is here already goes before who wants to come in.
 
         One connection a round: where others are idle they are quicker, and a busy worker starves nobody.
         """
         for fd in fds:
             if fd in self._doors:
-                self._accept(fd)
+                self._accept(fd, has_slept)
+            elif fd == self._relay.fileno():
+                self._take(is_busy)
             elif fd == self._lifeline.fileno():
                 self._heed()
 
-    # Connections come and go.
-
-    def _accept_more(self, yes: bool) -> None:
-        if yes != self._is_accepting:
-            self._is_accepting = yes
-            for fd in self._doors:
-                if yes:
-                    # Of siblings that sleep on the same socket only one wakes.
-                    self._epoll.register(fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)
-                else:
-                    self._epoll.unregister(fd)
-
-    def _accept(self, listener_fd: int) -> None:
-        if not self._is_accepting:
-            return
-        door = self._doors[listener_fd]
-        try:
-            sock, address = door.listener.accept()
-        except (BlockingIOError, ConnectionError):
-            return
-        except OSError as error:
-            if error.errno in ADMINISTRATIVE:
-                self._journal.emit(messages.ACCEPT_FAILED, cause=error.strerror)
-                self._accept_more(False)
-            return
-        if sock.gettimeout() is not None:
-            # The application has called socket.setdefaulttimeout(): recv would wait for so long.
-            sock.settimeout(None)
-        connection = door.welcome(self, sock, address, self.clock + self.head_timeout)
-        if connection is None:
-            return
-        self._connections[connection.fd] = connection
-        self._slot.connections(len(self._connections))
-        # Often the request is here already, and where the answer ends the connection epoll need not know it.
-        now = self.now
-        if not self._has_slept:
-            if door.is_tcp:
-                self.now = time.monotonic() - silence(sock)
-            elif self.front.is_gone(connection):
-                connection.close()
-                return
-        connection.readable()
-        self.now = now
-        if connection.phase != CLOSED:
-            connection.is_watched = True
-            events = select.EPOLLOUT if connection.waits_for_room else select.EPOLLIN
-            self._epoll.register(connection.fd, events)
-
-    def _dated(self, events: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-        """The events, each with `now` put back to when its bytes came."""
-        now = self.now
-        for event in events:
-            connection = self._connections.get(event[0])
-            ago = silence(connection.sock) if connection is not None else 0.0
-            self.now = time.monotonic() - ago if ago else now
-            yield event
-        self.now = now
-
-    def watch(self, outlet: Outlet, for_room: bool) -> None:
-        if outlet.is_watched:
-            self._epoll.modify(outlet.fd, select.EPOLLOUT if for_room else select.EPOLLIN)
-
-    def queue(self, connection: Connection) -> None:
-        if not connection.is_queued:
-            connection.is_queued = True
-            self._queue.append(connection)
-
-    def forget(self, connection: Connection) -> None:
-        """Before its socket is closed: a duplicate elsewhere would keep it in the epoll for ever."""
-        del self._connections[connection.fd]
-        if connection.is_watched:
-            self._epoll.unregister(connection.fd)
-        self._slot.connections(len(self._connections))
+    # The clients' time.
 
     def _look_at_deadlines(self) -> None:
         clock = self.clock
         for connection in [one for one in self._connections.values() if one.deadline <= clock]:
             if not connection.is_queued:
                 connection.overdue()
-        if not self._is_accepting and self._drains_until == inf:
+        if not self._is_leaving:
+            # Once more, where there was no descriptor left.
             self._accept_more(True)
-
-    def spool_failed(self, error: OSError) -> None:
-        """Tells what one client has suffered by; the others go on."""
-        directory = self.spool_directory or "/var/tmp"
-        self._journal.emit(messages.SPOOL_FAILED, directory=directory, cause=error.strerror or str(error))
+            self._take_more(True)
 
     # The master's words.
 
@@ -254,11 +179,28 @@ class HttpWorker:
         try:
             while (message := self._lifeline.receive()) is not None:
                 if message.kind == "drain":
-                    self._drains_until = time.monotonic() + float(message.fields.get("linger", 0.0))
-                    self.caller.keeps = False
+                    self._is_leaving = True
+                    self._leave_at = time.monotonic() + float(message.fields.get("linger", 0.0))
+                    self._leaves_to_others = bool(message.fields.get("hand_over"))
+                    self.caller.keeps = self._leaves_to_others
                     self._accept_more(False)
+                    # Where nobody stays, who lies in the relay is still to be answered.
+                    self._take_more(not self._leaves_to_others)
         except EOFError:
             self._reason = "orphaned"
+
+    def _leave(self, now: float) -> None:
+        """Once nobody is here any more; who can be given to others is, and has not noticed it."""
+        if self._leaves_to_others and self._connections:
+            self.caller.keeps = self._leaves_to_others = self._handover.give(list(self._connections.values()))
+        elif now >= self._leave_at:
+            self._leave_at = now + self._tick
+            self._leave_idle()
+        if not self._connections:
+            if self._is_taking:
+                self._take(False)
+            if not self._connections:
+                self._reason = self._reason or "drained"
 
     def _leave_idle(self) -> None:
         """Whoever has not asked by now is let go; answers that are on their way go on."""

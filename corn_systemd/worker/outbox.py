@@ -7,9 +7,10 @@ nothing to wait for has no outbox.
 import os
 import socket
 from collections import deque
+from itertools import groupby
 from typing import IO
 
-from .spool import open_spool
+from .spool import file_in_memory, open_spool
 
 FLAGS = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 # One sendmsg takes so many pieces (UIO_MAXIOV is 1024) and one flush so many bytes, then others have a turn.
@@ -128,6 +129,31 @@ class Outbox:
             if stretch is self._spool_stretch:
                 self._spool_stretch = None
         return sent
+
+    def pack(self, spare: list[int]) -> tuple[list[tuple[int, int, bool]], list[int]]:
+        """What is held, for unpack() in another process: (offset, count, is spooled) of stretches of files,
+        and their descriptors. Bytes in memory become files in memory, which are in `spare` too."""
+        stretches: list[tuple[int, int, bool]] = []
+        fds: list[int] = []
+        for is_file, group in groupby(self._items, lambda item: isinstance(item, Stretch)):
+            if is_file:
+                for item in group:
+                    assert isinstance(item, Stretch)
+                    stretches.append((item.offset, item.remaining, item.is_spooled))
+                    fds.append(item.fd)
+            else:
+                views = [item for item in group if isinstance(item, memoryview)]
+                fd = file_in_memory(views)
+                spare.append(fd)
+                stretches.append((0, sum(map(len, views)), False))
+                fds.append(fd)
+        return stretches, fds
+
+    def unpack(self, stretches: list[tuple[int, int, bool]], fds: list[int]) -> None:
+        """Takes the first of `fds` over, one for each stretch."""
+        for offset, count, is_spooled in stretches:
+            self._items.append(Stretch(fds.pop(0), offset, count, is_spooled=is_spooled))
+            self.waiting += count if is_spooled else 0
 
     def close(self) -> None:
         """Lets go of everything unsent."""

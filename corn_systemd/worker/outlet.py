@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from .outbox import FLAGS, Outbox, send_file
+from .seat import Place, Seat
 
 # Up to here it is cheaper to join pieces than to have the kernel gather them.
 JOIN_BYTES = 32 * 1024
@@ -18,7 +19,7 @@ JOIN_BYTES = 32 * 1024
 FULL_BYTES = 1024 * 1024 * 1024
 
 
-class Outlets(Protocol):
+class Outlets(Place, Protocol):
     """What an outlet needs of its worker."""
 
     clock: float
@@ -34,7 +35,7 @@ class Outlets(Protocol):
     def spool_failed(self, error: OSError) -> None: ...
 
 
-class Outlet:
+class Outlet(Seat):
     """A wsgi.gateway.Sink over one socket.
 
     The socket may be in blocking mode, as accept(2) made it: each send and recv says that it does not wait.
@@ -42,26 +43,18 @@ class Outlet:
 
     __slots__ = (
         "date_line",
-        "deadline",
-        "fd",
         "head_leaves",
         "is_full",
         "is_lost",
-        "is_watched",
         "outbox",
         "outlets",
-        "sock",
         "waits_for_room",
     )
 
-    def __init__(self, outlets: Outlets, sock: socket.socket, deadline: float) -> None:
+    def __init__(self, outlets: Outlets, sock: socket.socket, door: int, deadline: float) -> None:
+        super().__init__(outlets, sock, door, deadline)
         self.outlets = outlets
-        self.sock = sock
-        self.fd = sock.fileno()
-        self.deadline = deadline
         self.is_full = self.is_lost = self.waits_for_room = False
-        self.is_watched = False
-        """Whether the worker has it in its epoll."""
         self.outbox: Outbox | None = None
         self.head_leaves = outlets.head_leaves
         self.date_line = outlets.date_line
@@ -101,6 +94,7 @@ class Outlet:
 
     def _hold(self) -> Outbox:
         if self.outbox is None:
+            self.hold()
             self._unblock()
             self.outbox = Outbox(self.outlets.spool_directory)
             self.deadline = self.outlets.clock + self.outlets.write_timeout

@@ -7,6 +7,7 @@ nothing.
 import io
 import itertools
 import os
+from collections.abc import Iterable
 from typing import IO
 
 _numbers = itertools.count()
@@ -28,6 +29,18 @@ def open_spool(directory: str) -> IO[bytes]:
         fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         os.unlink(path)
     return open(fd, "w+b")
+
+
+def file_in_memory(pieces: Iterable[bytes | memoryview]) -> int:
+    """The descriptor of a file that holds the pieces and has no place on a disk; raises OSError."""
+    fd = os.memfd_create("corn-bytes", os.MFD_CLOEXEC)
+    try:
+        with open(fd, "wb", closefd=False) as file:
+            file.writelines(pieces)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 class Body:
@@ -62,6 +75,24 @@ class Body:
             self._file.seek(0)
             return self._file
         return io.BytesIO(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces))
+
+    def pack(self, spare: list[int]) -> list[int]:
+        """What has come so far, as the descriptor of a file, or none; raises OSError. What was in memory is
+        in a file that is in `spare` too."""
+        if self._file is not None:
+            self._file.flush()
+            return [self._file.fileno()]
+        if not self.size:
+            return []
+        fd = file_in_memory(self._pieces)
+        spare.append(fd)
+        return [fd]
+
+    def unpack(self, size: int, fds: list[int]) -> None:
+        """Goes on where another body has stopped; takes the first of `fds` over, if there is any."""
+        self.size = size
+        if fds:
+            self._file = os.fdopen(fds.pop(0), "r+b")
 
     def close(self) -> None:
         if self._file is not None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from corn_systemd.lifeline import Lifeline
 from corn_systemd.listeners import where
+from corn_systemd.relay import Relay
+from corn_systemd.roster import Roster
 from corn_systemd.settings.kinds import Address
 from corn_systemd.settings.sections import Http
 from corn_systemd.systemd.messages import Message
@@ -23,10 +25,11 @@ class FakeSlot:
 
     def __init__(self) -> None:
         self.story: list[tuple[object, ...]] = []
-        self.open = 0
+        self.open = self.turns = 0
         self.duplicates: list[int] | None = None
+        self.changed = threading.Condition()
 
-    def begin(self, fd: int, method: str, target: str) -> None:
+    def begin(self, fd: int, method: str, target: str, now: float, wait: float = 0.0) -> None:
         if self.duplicates is not None:
             # As the master does when a request lasts.
             self.duplicates.append(os.dup(fd))
@@ -39,7 +42,20 @@ class FakeSlot:
         self.story.append(("end",))
 
     def connections(self, count: int) -> None:
-        self.open = count
+        with self.changed:
+            self.open = count
+            self.changed.notify_all()
+
+    def has(self, count: int) -> None:
+        """Waits until the worker has so many connections."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.open == count, DEADLINE), f"it has {self.open}"
+
+    def waiting(self, count: int) -> None:
+        pass
+
+    def turned(self) -> None:
+        self.turns += 1
 
 
 class FakeJournal:
@@ -72,6 +88,7 @@ class Engine:
         family: socket.AddressFamily = socket.AF_INET,
         path: Path | None = None,
         proxy_protocol: bool = False,
+        relay: Relay | None = None,
         **settings: Any,
     ) -> None:
         self.listener = socket.socket(family)
@@ -82,6 +99,9 @@ class Engine:
         self.slot = FakeSlot()
         self.journal = FakeJournal()
         self.master, self.end = Lifeline.pair()
+        self.relay, self.owns_relay = relay or Relay.create(), relay is None
+        self.roster = Roster.create()
+        self.nudge_fd = os.eventfd(0, os.EFD_CLOEXEC)
         self.worker = HttpWorker(
             application,
             [self.listener],
@@ -89,6 +109,9 @@ class Engine:
             self.slot,  # type: ignore[arg-type]
             self.journal,  # type: ignore[arg-type]
             Lifeline(self.end),
+            self.relay,
+            self.roster,
+            nudge_fd=self.nudge_fd,
             addresses=[where(self.listener, Address("", proxy_protocol=proxy_protocol))],
         )
         self.reason = ""
@@ -107,6 +130,10 @@ class Engine:
         assert not self.thread.is_alive(), "the worker did not leave"
         self.listener.close()
         self.end.close()
+        self.roster.close()
+        os.close(self.nudge_fd)
+        if self.owns_relay:
+            self.relay.close()
 
     def connect(self, receive_buffer: int = 0) -> socket.socket:
         client = socket.socket(self.listener.family)
@@ -122,8 +149,12 @@ class Engine:
             client.sendall(request)
             return read_all(client)
 
-    def leave(self, linger: float) -> None:
-        self.master.send("drain", linger=linger)
+    def leave(self, linger: float, *, hand_over: bool = False) -> None:
+        self.master.send("drain", linger=linger, hand_over=hand_over)
+
+    def nudge(self) -> None:
+        """As the master does when a request keeps others waiting."""
+        os.eventfd_write(self.nudge_fd, 1)
 
 
 def read_all(client: socket.socket) -> bytes:

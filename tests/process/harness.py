@@ -267,8 +267,10 @@ class _Client(http.client.HTTPConnection):
         self.sock = connect(self._listener)
 
 
-def connect(listener: socket.socket) -> socket.socket:
+def connect(listener: socket.socket, receive_buffer: int = 0) -> socket.socket:
     client = socket.socket(listener.family, socket.SOCK_STREAM)
+    if receive_buffer:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     client.settimeout(DEADLINE)
     client.connect(listener.getsockname())
     return client

@@ -27,6 +27,8 @@ FLOORS = {
     "policy": 1,
     "scoreboard": 2,
     "lifeline": 2,
+    "relay": 2,
+    "roster": 2,
     "listeners": 2,
     "signals": 2,
     "worker": 3,
@@ -37,7 +39,7 @@ FLOORS = {
     "": 0,
 }
 # Named exceptions: (importer, imported) on one floor.
-SIDEWAYS = {("wsgi", "http")}
+SIDEWAYS = {("wsgi", "http"), ("relay", "lifeline")}
 
 PURE = (
     "errors",
@@ -57,7 +59,7 @@ IMPURE_MODULES = {
 # What runs in the application's interpreter: the standard library alone.
 WORKER_SIDE = (
     "", "errors", "settings.kinds", "settings.sections", "systemd.messages", "systemd.journal", "http",
-    "wsgi", "scoreboard", "lifeline", "worker", "mold",
+    "wsgi", "scoreboard", "lifeline", "relay", "roster", "policy.share", "worker", "mold",
 )  # fmt: skip
 LEAN = {
     "asyncio",

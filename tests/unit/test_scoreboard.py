@@ -14,11 +14,11 @@ def test_what_a_worker_writes_is_read_through_another_mapping(tmp_path: Path) ->
     slot.claim(4711, generation=3, role="http")
     slot.state(READY)
     slot.connections(5)
-    slot.begin(9, "GET", "/slow?x=1")
+    slot.begin(9, "GET", "/slow?x=1", now=12.5, wait=0.25)
     view = Scoreboard(os.open(tmp_path / "scoreboard", os.O_RDWR)).slot(2).view()
     assert (view.pid, view.generation, view.role, view.state) == (4711, 3, "http", "ready")
     assert (view.requests, view.is_busy, view.request, view.connections) == (1, True, "GET /slow?x=1", 5)
-    assert view.began_at > 0
+    assert (view.began_at, view.waited) == (12.5, 0.25)
     slot.end()
     slot.state(DRAINING)
     assert not slot.view().is_busy and slot.view().state == "draining"
@@ -27,7 +27,7 @@ def test_what_a_worker_writes_is_read_through_another_mapping(tmp_path: Path) ->
 def test_a_slot_that_is_claimed_again_has_forgotten_its_last_owner() -> None:
     slot = Scoreboard.create(1).slot(0)
     slot.claim(1, 1, "http")
-    slot.begin(3, "GET", "/")
+    slot.begin(3, "GET", "/", 1.0)
     slot.clear()
     assert slot.view().pid == 0
     slot.claim(2, 2, "http")
@@ -37,7 +37,7 @@ def test_a_slot_that_is_claimed_again_has_forgotten_its_last_owner() -> None:
 def test_a_long_or_strange_target_is_cut_and_harms_no_neighbour() -> None:
     board = Scoreboard.create(2)
     board.slot(1).claim(7, 1, "http")
-    board.slot(0).begin(3, "GET", "/" + "é☃" * SLOT_SIZE)
+    board.slot(0).begin(3, "GET", "/" + "é☃" * SLOT_SIZE, 1.0)
     assert board.slot(1).view().pid == 7
     assert board.slot(0).view().request.startswith("GET /é?")
 

@@ -1,0 +1,150 @@
+"""The master's eye on the scoreboard: every 50 ms while anybody has something to do, never while nobody has.
+
+It sees to it that nobody waits behind a neighbour: a worker that is kept by one request hands its other
+clients to the relay, or they are taken from it. It ends nobody.
+"""
+
+import ctypes
+import json
+import os
+from math import inf
+from typing import Any
+
+from ..policy.relief import TICK, Asked, Deed, relief
+from ..policy.view import Role, State
+from ..relay import BATCH, Relay
+from ..scoreboard import Glance, Scoreboard
+from . import spawn
+from .children import Children, Record
+from .voice import Voice
+
+# The master looks no sooner again, whatever falls due.
+_SHORTEST = 0.01
+# So many connections are taken in one go, in some 20 ms; the rest is left for the next.
+_MOST = 1024
+_SYS_PIDFD_GETFD = 438
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Watch:
+    """Looks at all workers; `look_at` is when it has to again."""
+
+    def __init__(self, children: Children, scoreboard: Scoreboard, relay: Relay, voice: Voice) -> None:
+        self._children = children
+        self._scoreboard = scoreboard
+        self._relay = relay
+        self._voice = voice
+        self._asked: dict[int, Asked] = {}
+        self._requests = 0
+        self._is_refused = False
+        self.look_at = inf
+
+    def heed(self, fd: int) -> bool:
+        """Whether `fd` is that by which somebody who begins a request wakes the master."""
+        if fd != self._scoreboard.wake_fd:
+            return False
+        try:
+            os.eventfd_read(fd)
+        except BlockingIOError:
+            pass
+        return True
+
+    def look(self, now: float) -> None:
+        glances = self._glances()
+        asked: dict[int, Asked] = {}
+        look_at = now + TICK
+        for record, seen in glances:
+            deed, memory, due = relief(
+                seen.request, seen.began_at, seen.connections, seen.turns, self._asked.get(record.key), now
+            )
+            if memory is not None:
+                asked[record.key] = memory
+            look_at = min(look_at, due)
+            if deed is Deed.NUDGE:
+                os.eventfd_write(record.nudge_fd, 1)
+            elif deed is Deed.RESCUE:
+                self._rescue(record, seen.request)
+        self._asked = asked
+        requests = sum(seen.requests for _, seen in glances)
+        if requests == self._requests and not _is_any_busy(glances):
+            # Whoever begins one from now on sees that the master sleeps; who has just begun is seen here.
+            self._scoreboard.sleeps(True)
+            if not _is_any_busy(self._glances()):
+                self.look_at = inf
+                return
+        self._scoreboard.sleeps(False)
+        self._requests = requests
+        self.look_at = max(look_at, now + _SHORTEST)
+
+    def _glances(self) -> list[tuple[Record, Glance]]:
+        return [
+            (record, self._scoreboard.slot(record.slot).glance())
+            for record in self._children.of(Role.HTTP, State.READY, State.DRAINING)
+            if record.slot is not None
+        ]
+
+    def _rescue(self, record: Record, request: int) -> None:
+        """Takes the connections of a worker that can not give them, as far as all of them is in the kernel's
+        hands. It is stopped meanwhile, so that nobody serves them twice."""
+        if record.roster is None or record.slot is None or self._is_refused:
+            return
+        slot = self._scoreboard.slot(record.slot)
+        client_fd = slot.glance().client_fd
+        if not any(fd != client_fd for fd, _, _ in record.roster.free()):
+            return
+        with spawn.stopped(record.pid) as is_stopped:
+            if is_stopped and slot.glance().request == request:
+                try:
+                    self._take(record, client_fd)
+                except OSError as error:
+                    self._is_refused = True
+                    self._voice.rescue_refused(os.strerror(error.errno or 0))
+
+    def _take(self, record: Record, client_fd: int) -> None:
+        assert record.roster is not None
+        pidfd = os.pidfd_open(record.pid)
+        try:
+            free = [one for one in record.roster.free() if one[0] != client_fd][:_MOST]
+            for start in range(0, len(free), BATCH):
+                if not self._pass_on(record, pidfd, free[start : start + BATCH]):
+                    return
+        finally:
+            os.close(pidfd)
+
+    def _pass_on(self, record: Record, pidfd: int, free: list[tuple[int, int, str]]) -> bool:
+        assert record.roster is not None
+        copies: list[int] = []
+        try:
+            parcels = []
+            for fd, door, introduction in free:
+                copy = _getfd(pidfd, fd)
+                copies.append(copy)
+                parcels.append((_values(door, introduction), (copy,)))
+            was_given = self._relay.give(parcels)
+            if was_given:
+                record.roster.take([fd for fd, _, _ in free])
+            return was_given
+        finally:
+            for copy in copies:
+                os.close(copy)
+
+
+def _is_any_busy(glances: list[tuple[Record, Glance]]) -> bool:
+    return any(seen.request for _, seen in glances)
+
+
+def _values(door: int, introduction: str) -> dict[str, Any]:
+    """What worker.parcel expects of a connection on which nothing is going on."""
+    values: dict[str, Any] = {"door": door}
+    if introduction:
+        values["introduction"] = json.loads(introduction)
+    return values
+
+
+def _getfd(pidfd: int, fd: int) -> int:
+    """A duplicate of another process's descriptor (pidfd_getfd(2)); raises OSError."""
+    copy: int = _libc.syscall(_SYS_PIDFD_GETFD, pidfd, fd, 0)
+    if copy < 0:
+        raise OSError(ctypes.get_errno(), "pidfd_getfd")
+    return copy

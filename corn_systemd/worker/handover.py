@@ -1,0 +1,216 @@
+"""Connections change hands: what a worker can not serve now another one may, and what lies there it takes.
+
+Two threads: the worker's own, and a helper that sleeps until the master nudges it and then gives away all
+other clients of a worker that is kept by one request. Which of the two may touch connections is told by
+`out_fd`: while the worker's thread is in the application it touches its own client alone. The helper calls
+no application and blocks all signals. Nothing here waits for a client.
+"""
+
+import _thread
+import os
+import signal
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..lifeline import Nonsense
+from ..policy.share import Sibling, surplus
+from ..relay import BATCH, FDS_PER_MESSAGE, Parcel, Relay
+from ..roster import Roster
+from ..scoreboard import ANSWERED, READY, REQUESTS, STATE, WAITING, Scoreboard, Slot
+from ..systemd import messages
+from ..systemd.journal import Journal
+from .connection import Connection
+from .door import Door
+from .host import Host
+from .parcel import is_portable, pack, unpack
+
+
+class Guard:
+    """Says which thread may touch connections; costs the worker two assignments and two looks a request.
+
+    The interpreter runs one thread at a time, so each sees what the other has written before (Dekker).
+    """
+
+    __slots__ = ("_lock", "is_contested", "marks", "out_fd", "seen")
+
+    def __init__(self, roster: Roster) -> None:
+        self.out_fd = -1
+        """The client for whom the application is at work, -1 while it is not."""
+        self.is_contested = False
+        """Whether the helper is at work, or about to find out that it may not be."""
+        self._lock = _thread.allocate_lock()
+        self.marks = roster.marks
+        self.seen = self.marks[0]
+
+    def __enter__(self) -> None:
+        """The helper comes."""
+        self._lock.acquire()
+        self.is_contested = True
+
+    def __exit__(self, *_: object) -> None:
+        self.is_contested = False
+        self._lock.release()
+
+    def wait(self) -> bool:
+        """The worker's thread is back: waits for the helper to end what it does; whether the master has
+        taken connections meanwhile."""
+        with self._lock:
+            pass
+        if self.marks[0] == self.seen:
+            return False
+        self.seen = self.marks[0]
+        return True
+
+
+class Handover:
+    """A worker's end of the relay. `connections` are all it has, by their descriptors."""
+
+    def __init__(
+        self,
+        host: Host,
+        connections: Mapping[int, Connection],
+        doors: Sequence[Door],
+        relay: Relay,
+        slot: Slot,
+        journal: Journal,
+        scoreboard: Scoreboard | None,
+    ) -> None:
+        """Without a scoreboard there are no siblings to share with."""
+        self._host = host
+        self._connections = connections
+        self._doors = doors
+        self.relay = relay
+        self._roster = host.roster
+        self._slot = slot
+        self._journal = journal
+        self._scoreboard = scoreboard
+        self._counted: list[int] = []
+        self._nudge_fd = -1
+        self._is_listening = _thread.allocate_lock()
+        self.guard = Guard(host.roster)
+
+    # The helper.
+
+    def listen(self, nudge_fd: int) -> None:
+        """Starts the thread that gives everybody else away when the master writes to the eventfd."""
+        self._nudge_fd = nudge_fd
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            self._is_listening.acquire()
+            _thread.start_new_thread(self._help, (nudge_fd,))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def end(self) -> None:
+        """Ends the thread that listens, and waits for that."""
+        if self._nudge_fd >= 0:
+            nudge_fd, self._nudge_fd = self._nudge_fd, -1
+            os.eventfd_write(nudge_fd, 1)
+            self._is_listening.acquire(timeout=1.0)
+
+    def _help(self, nudge_fd: int) -> None:
+        while os.eventfd_read(nudge_fd) and self._nudge_fd >= 0:
+            with self.guard:
+                self._slot.turned()
+                self._relieve()
+        self._is_listening.release()
+
+    def _relieve(self) -> None:
+        """Gives away all but the client who is being served, while he is."""
+        guard = self.guard
+        others = list(self._connections.values())
+        while others and guard.out_fd >= 0:
+            some, others = others[:BATCH], others[BATCH:]
+            if not self.give([one for one in some if one.fd != guard.out_fd]):
+                return
+            self._slot.turned()
+
+    def come_back(self) -> None:
+        """The application has returned, and the helper or the master has been at work meanwhile."""
+        if self.guard.wait():
+            for connection in list(self._connections.values()):
+                if self._roster.is_taken(connection.fd):
+                    connection.close()
+
+    # Giving.
+
+    def give(self, connections: Iterable[Connection], batch: int = BATCH) -> bool:
+        """Gives away those that can be; False when the relay takes no more, and the rest stays."""
+        given: list[Connection] = []
+        parcels: list[Parcel] = []
+        spare: list[int] = []
+        count = 0
+        for connection in connections:
+            if not is_portable(connection) or self._roster.is_taken(connection.fd):
+                continue
+            try:
+                parcel = pack(connection, spare)
+            except OSError:
+                # No descriptor for its bytes, or no memory: it stays.
+                continue
+            if len(parcels) == batch or count + len(parcel[1]) > FDS_PER_MESSAGE:
+                if not self._send(given, parcels, spare):
+                    return False
+                given, parcels, spare, count = [], [], [], 0
+            given.append(connection)
+            parcels.append(parcel)
+            count += len(parcel[1])
+        return self._send(given, parcels, spare)
+
+    def _send(self, given: list[Connection], parcels: list[Parcel], spare: list[int]) -> bool:
+        # Before they are there: nobody must find them in two places.
+        for connection in given:
+            self._roster.leave(connection.fd)
+        was_given = not parcels or self.relay.give(parcels)
+        for fd in spare:
+            os.close(fd)
+        for connection in given:
+            if was_given:
+                connection.close()
+            else:
+                connection.enlist()
+        return was_given
+
+    # Sharing.
+
+    def share(self, waiting: Iterable[int]) -> bool:
+        """Gives some of those away that ask now, at `waiting`, if others have fewer; whether it did."""
+        if self._scoreboard is None:
+            return False
+        asking = list(waiting)
+        count, takers = surplus(len(asking), self._look_around(self._scoreboard))
+        if not count:
+            return False
+        chosen = [self._connections[fd] for fd in asking[1:] if fd in self._connections][: min(count, BATCH)]
+        return self.give(chosen, -(-len(chosen) // takers))
+
+    def _look_around(self, scoreboard: Scoreboard) -> list[Sibling]:
+        """The other workers; one is kept that has begun no other request since the last look."""
+        requests, answered = scoreboard.column(REQUESTS), scoreboard.column(ANSWERED)
+        before = self._counted + [-1] * (len(requests) - len(self._counted))
+        self._counted = requests
+        waiting = scoreboard.column(WAITING)
+        return [
+            Sibling(waiting[number], answered[number] != requests[number] == before[number])
+            for number, state in enumerate(scoreboard.column(STATE))
+            if state == READY and number != self._slot.number
+        ]
+
+    # Taking.
+
+    def take(self) -> list[Connection]:
+        """The connections that wait for somebody, if nobody else was quicker."""
+        try:
+            parcels = self.relay.take()
+        except Nonsense as error:
+            self._journal.emit(messages.HANDOVER_FAILED, cause=str(error))
+            return []
+        taken = []
+        for parcel in parcels:
+            try:
+                connection = unpack(self._host, self._doors, parcel)
+            except (LookupError, TypeError, ValueError, OSError) as error:
+                self._journal.emit(messages.HANDOVER_FAILED, cause=f"{type(error).__name__}: {error}")
+                continue
+            if connection is not None:
+                taken.append(connection)
+        return taken
