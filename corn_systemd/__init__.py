@@ -10,7 +10,7 @@ once), `systemd.messages` (every journal message, a row each).
 (what is desired + what is there → what to do).
 
 *Instruments*, one for each thing outside: `settings.load`, `systemd.activation`, `systemd.notify`,
-`systemd.journal`, `scoreboard`, `lifeline`, `listeners`, `signals`.
+`systemd.journal`, `scoreboard`, `lifeline`, `relay`, `roster`, `listeners`, `signals`.
 
 *The application's side*, standard library only: `mold` is a fresh process of the application's own
 interpreter; it imports the application once and forks workers. `worker` is what runs inside a fork.
@@ -20,9 +20,11 @@ interpreter; it imports the application once and forks workers. `worker` is what
 *The door* (`cli`): `corn serve`, `run`, `check`, `config`, `status`, `reload`.
 
 A request: worker/http accepts it, http parses it, wsgi calls the application, the slot of the scoreboard
-says what is going on. A death: master/spawn reaps, policy/plan sees the hole, the mold forks. A reload: a
-new generation is desired; its mold must import the application and its first worker be ready before
-the first of the old ones is asked to leave.
+says what is going on. A request that lasts: master/watch sees it there and nudges the worker, whose
+worker/handover gives all its other clients to the relay, and an idle worker takes them. A death:
+master/spawn reaps, policy/plan sees the hole, the mold forks. A reload: a new generation is desired; its
+mold must import the application and its first worker be ready before the first of the old ones is asked
+to leave.
 """
 
 __version__ = "0.1.0"

@@ -52,6 +52,11 @@ class Listeners:
     def bound(self) -> list[Listener]:
         return [listener for listener in self.served if listener.is_own]
 
+    def unlink(self) -> None:
+        """Removes the names of unix sockets that this process bound."""
+        for listener in self.served:
+            listener.unlink()
+
 
 def take(wanted: Sequence[Address], passed: Iterable[tuple[str, socket.socket]]) -> Listeners:
     """Finds for each wanted address the passed socket that listens there, or binds one.

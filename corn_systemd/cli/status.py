@@ -22,9 +22,10 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(report, indent=2))
         return 0
     print(f"{report['instance']}: {report['status']}")
+    wait = report["waited"] / max(report["requests"], 1)
     print(
-        f"app {report['app']}, generation {report['generation']}, {report['requests']} requests, "
-        f"up {_span(report['uptime'])}"
+        f"app {report['app']}, generation {report['generation']}, {report['requests']} requests that waited "
+        f"{wait * 1000:.1f} ms on average, up {_span(report['uptime'])}"
     )
     print(f"listening on {', '.join(report['listen'])}\n")
     rows = [_COLUMNS, *(_row(process) for process in report["processes"])]

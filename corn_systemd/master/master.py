@@ -25,14 +25,11 @@ from .children import BecameReady, Children, Ended, Event, ForkRefused, Raves
 from .control import Control
 from .deeds import Deeds
 from .generations import Generation, Generations
-from .refusal import answer_waiting
+from .refusal import answer_relayed, answer_waiting
 from .reloads import Reloads
 from .status import Overview
 from .voice import Voice
 from .watch import Watch
-
-# Ctrl-C: running requests get this long, idle connections nothing.
-QUICK = 1.0
 
 
 class Master:
@@ -62,6 +59,7 @@ class Master:
         self._count_workers = count_workers
         self._listeners = listeners
         self._listen = settings.listen
+        self._relay = relay
         self._voice = voice
         self._control = control
         self._epoll = select.epoll()
@@ -77,8 +75,8 @@ class Master:
         self._reloads = Reloads()
         self._exit_status: int | None = None
         self._signals = Signals()
-        for fd in (self._signals.fileno(), scoreboard.wake_fd):
-            self._epoll.register(fd, select.EPOLLIN)
+        self._epoll.register(self._signals.fileno(), select.EPOLLIN)
+        self._epoll.register(scoreboard.wake_fd, select.EPOLLIN)
         control.register(self._epoll)
 
     # The loop
@@ -88,9 +86,9 @@ class Master:
         spawn.become_subreaper()
         while self._exit_status is None:
             self._turn()
-        for listener in self._listeners.served:
-            listener.unlink()
+        self._listeners.unlink()
         self._control.close()
+        answer_relayed(self._relay)
         return self._exit_status
 
     def _turn(self) -> None:
@@ -257,9 +255,7 @@ class Master:
         self._voice.stopping(number.name)
         self._reloads.cancel("the instance is being stopped")
         self._overview.is_stopping = True
-        self._desired = replace(self._desired, stopping=True)
-        if number in (signal.SIGINT, signal.SIGQUIT):
-            self._desired = replace(self._desired, linger=0.0, patience=QUICK)
+        self._desired = self._desired.stopped(is_quick=number in (signal.SIGINT, signal.SIGQUIT))
         self._look_at = self.now
 
     # The deeds

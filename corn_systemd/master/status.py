@@ -23,6 +23,7 @@ class Overview:
         self.listen = [str(listener.address) for listener in served]
         self._started_at = self._read_at = now
         self._of_the_dead = self._counted = 0
+        self._waited_of_the_dead = 0.0
         self._rate = 0.0
         self.is_stopping = False
         self.trouble = ""
@@ -30,10 +31,16 @@ class Overview:
 
     def bury(self, view: SlotView | None) -> None:
         """A worker has ended; what it had begun stays counted."""
-        self._of_the_dead += view.requests if view is not None else 0
+        if view is not None:
+            self._of_the_dead += view.requests
+            self._waited_of_the_dead += view.waited
 
     def requests(self) -> int:
         return self._of_the_dead + sum(view.requests for view in self._children.slot_views())
+
+    def waited(self) -> float:
+        """Seconds that all those requests together have waited for a worker."""
+        return self._waited_of_the_dead + sum(view.waited for view in self._children.slot_views())
 
     def read(self, now: float) -> None:
         """Brings the rate up to date: requests per second since the last reading."""
@@ -67,6 +74,7 @@ class Overview:
             "workers": workers,
             "requests": self.requests(),
             "requests_per_second": round(self._rate, 2),
+            "waited": round(self.waited(), 6),
             "memory_bytes": memory_bytes(),
             "processes": [self._row(record, now) for record in self._children],
         }
@@ -85,6 +93,7 @@ class Overview:
         if view is not None:
             row["requests"] = view.requests
             row["connections"] = view.connections
+            row["waited"] = round(view.waited, 6)
             if view.is_busy:
                 row["request"] = view.request
                 row["request_age"] = round(now - view.began_at, 3)

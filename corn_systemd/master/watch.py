@@ -5,6 +5,7 @@ clients to the relay, or they are taken from it. It ends nobody.
 """
 
 import ctypes
+import errno
 import json
 import os
 from math import inf
@@ -23,6 +24,8 @@ _SHORTEST = 0.01
 # So many connections are taken in one go, in some 20 ms; the rest is left for the next.
 _MOST = 1024
 _SYS_PIDFD_GETFD = 438
+# What has ended or been closed meanwhile, and no descriptor left for a moment.
+_PASSING = (errno.ESRCH, errno.EBADF, errno.EMFILE, errno.ENFILE)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -117,13 +120,19 @@ class Watch:
         copies: list[int] = []
         try:
             parcels = []
+            taken = []
             for fd, door, introduction in free:
-                copy = _getfd(pidfd, fd)
-                copies.append(copy)
-                parcels.append((_values(door, introduction), (copy,)))
+                try:
+                    copies.append(_getfd(pidfd, fd))
+                except OSError as error:
+                    if error.errno in _PASSING:
+                        continue
+                    raise
+                taken.append(fd)
+                parcels.append((_values(door, introduction), (copies[-1],)))
             was_given = self._relay.give(parcels)
             if was_given:
-                record.roster.take([fd for fd, _, _ in free])
+                record.roster.take(taken)
             return was_given
         finally:
             for copy in copies:

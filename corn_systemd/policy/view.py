@@ -1,7 +1,10 @@
 """What the master knows and may do, as values: children, what is desired, and the actions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+
+# Ctrl-C: running requests get this long.
+QUICK = 1.0
 
 
 class Role(Enum):
@@ -49,6 +52,12 @@ class Desired:
     start_timeout: float = 60.0
     linger: float = 1.0
     patience: float = 60.0
+
+    def stopped(self, *, is_quick: bool) -> "Desired":
+        """The same, stopping; quick as after Ctrl-C, where idle connections get no time."""
+        if is_quick:
+            return replace(self, stopping=True, linger=0.0, patience=QUICK)
+        return replace(self, stopping=True)
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,9 @@ from .connection import BODY, HEAD, LINGERING
 from .reception import Reception
 from .waiting import AWAY
 
-# A round serves each of these once; more wait for the next, in the kernel's order.
-EVENTS_MAX = 128
+# A round serves each of these once; more wait for the next, in the kernel's order. Few, so that it is soon
+# seen who else has come, and whether a sibling has nothing to do.
+EVENTS_MAX = 16
 # Deadlines are looked at so often. They are for clients that have stopped: a second is nothing to them.
 TICK = 1.0
 # Whoever has several clients asking at once looks so often whether others have nothing to do.

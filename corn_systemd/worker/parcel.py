@@ -71,6 +71,9 @@ def unpack(host: Host, doors: Sequence[Door], parcel: Parcel) -> Connection | No
     try:
         sock = socket.socket(fileno=fds[0])
         del left[0]
+        if sock.gettimeout() is not None:
+            # The application has called socket.setdefaulttimeout().
+            sock.settimeout(None)
         try:
             peer = peer_of(sock.getpeername())
         except OSError:

@@ -258,3 +258,35 @@ def _drive(clients: list[socket.socket], target: str, warm_up: int, requests: in
                 counts[pid] += 1
             by_fd[fd].sendall(get(target))
     return counts
+
+
+def test_who_is_left_in_the_relay_at_the_end_is_told_so(shop: Start) -> None:
+    corn = shop(APP, "stop_timeout = 1\n", workers=1)
+    idle, asking, kept = (connect(corn.sockets[0]) for _ in range(3))
+    ask(idle)
+    pid = int(ask(asking))
+    kept.sendall(get("/sleep?60"))
+    corn.until(lambda: others_of(corn, pid) == 0, "the others to be handed over")
+    asking.sendall(get("/"))
+    corn.stop()
+    assert read_all(asking).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert read_all(idle) == b""
+    for client in (idle, asking, kept):
+        client.close()
+
+
+def test_a_stop_answers_who_waits_in_the_relay(shop: Start) -> None:
+    corn = shop(APP, workers=1)
+    idle, asking, kept = (connect(corn.sockets[0]) for _ in range(3))
+    ask(idle)
+    pid = int(ask(asking))
+    kept.sendall(get("/sleep?1"))
+    corn.until(lambda: others_of(corn, pid) == 0, "the others to be handed over")
+    asking.sendall(get("/"))
+    assert corn.stop() == 0
+    assert read_all(kept).startswith(b"HTTP/1.1 200 OK\r\n")
+    answer = read_all(asking)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and b"Connection: close" in answer
+    assert read_all(idle) == b""
+    for client in (idle, asking, kept):
+        client.close()
