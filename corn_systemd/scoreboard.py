@@ -25,10 +25,11 @@ SLOT_SIZE = 256
 SLEEPS, USED = 2, 3
 # The words of a slot. REQUESTS counts begun requests; a request runs while it exceeds ANSWERED. BEGAN_AT and
 # WAITED, the sum of what its requests have waited, are seconds as doubles. TURNS counts what the helper
-# thread has done for the master, which thereby sees that it can run; WAITING the clients that ask at once.
+# thread has done for the master, which thereby sees that it can run; WAITING the clients that ask at once;
+# SPOOLED the bytes in its spools.
 PID, GENERATION, ROLE, STATE = range(4)
 REQUESTS, ANSWERED, BEGAN_AT, CPU_NS, CLIENT_FD, HEAD_LEFT, CONNECTIONS, TEXT_LENGTH = range(4, 12)
-WAITED, TURNS, WAITING = 12, 13, 14
+WAITED, TURNS, WAITING, SPOOLED = range(12, 16)
 _TEXT_AT = 128
 _TEXT_SIZE = SLOT_SIZE - _TEXT_AT
 
@@ -70,15 +71,15 @@ class Glance(NamedTuple):
 class Slot:
     """One child's place, written by that child alone. Every method costs a fraction of a microsecond."""
 
-    __slots__ = ("_header", "_text", "_times", "_wake_fd", "_words", "number")
+    __slots__ = ("_board", "_header", "_text", "_times", "_words", "number")
 
-    def __init__(self, number: int, place: memoryview, header: memoryview, wake_fd: int) -> None:
+    def __init__(self, board: "Scoreboard", number: int, place: memoryview) -> None:
         self.number = number
+        self._board = board
         self._words = place[:_TEXT_AT].cast("Q")
         self._times = place[:_TEXT_AT].cast("d")
         self._text = place[_TEXT_AT:]
-        self._header = header
-        self._wake_fd = wake_fd
+        self._header = board.header
 
     def claim(self, pid: int, generation: int, role: str) -> None:
         words = self._words
@@ -97,6 +98,7 @@ class Slot:
         """Leaves the slot empty; for the master, when the child has been reaped."""
         self._words[PID] = 0
         self._words[STATE] = EMPTY
+        self._words[SPOOLED] = 0
 
     def begin(self, fd: int, method: str, target: str, now: float, wait: float = 0.0) -> None:
         """The application is about to be called for the client on `fd`, who has waited so long."""
@@ -112,7 +114,7 @@ class Slot:
         words[REQUESTS] += 1
         if self._header[SLEEPS]:
             self._header[SLEEPS] = 0
-            os.eventfd_write(self._wake_fd, 1)
+            os.eventfd_write(self._board.wake_fd, 1)
 
     def head_left(self) -> None:
         """The first byte of the answer is about to leave: nobody else may answer now."""
@@ -145,6 +147,13 @@ class Slot:
     def waiting(self, count: int) -> None:
         """So many clients have asked at the same moment; 0 for one or none."""
         self._words[WAITING] = count
+    def spooled(self, size: int) -> None:
+        """So many bytes of this child lie in spool files now."""
+        self._words[SPOOLED] = size
+
+    def spooled_by_all(self) -> int:
+        """The same of all children together."""
+        return sum(self._board.column(SPOOLED))
 
     def view(self) -> SlotView:
         words = self._words
@@ -179,7 +188,7 @@ class Scoreboard:
         if magic != MAGIC:
             raise ValueError("not a scoreboard of this version")
         self._view = memoryview(self._map)
-        self._header = self._view[:HEADER_SIZE].cast("Q")
+        self.header = self._view[:HEADER_SIZE].cast("Q")
         self._all_words = self._view[HEADER_SIZE : HEADER_SIZE + self.count * SLOT_SIZE].cast("Q")
 
     @classmethod
@@ -212,19 +221,19 @@ class Scoreboard:
 
     def sleeps(self, yes: bool) -> None:
         """The master says whether it must be woken by the next request."""
-        self._header[SLEEPS] = yes
+        self.header[SLEEPS] = yes
 
     def column(self, word: int) -> list[int]:
         """One word of all slots that have ever been claimed, by their numbers: 10 ns each."""
         words = SLOT_SIZE // 8
-        return self._all_words[word : self._header[USED] * words : words].tolist()
+        return self._all_words[word : self.header[USED] * words : words].tolist()
 
     def slot(self, number: int) -> Slot:
         """The slot `number`, 0 ≤ number < count."""
         if not 0 <= number < self.count:
             raise IndexError(f"no slot {number} of {self.count}")
         start = HEADER_SIZE + number * SLOT_SIZE
-        return Slot(number, self._view[start : start + SLOT_SIZE], self._header, self.wake_fd)
+        return Slot(self, number, self._view[start : start + SLOT_SIZE])
 
 
 def _fill(fd: int, size: int, path: str | None) -> None:

@@ -235,7 +235,8 @@ SPOOL_FAILED = Message(
     explain=(
         "Request bodies longer than http.body_memory and answers that clients take slowly wait in temporary "
         "files. One could not be written; its client got status 503 or a closed connection. Make room in "
-        "CORN_DIRECTORY (df tells how much there is), or lower http.body_max."
+        "CORN_DIRECTORY (df tells how much there is), or lower http.body_max. Where the cause is "
+        "http.spool_max, the files of all workers together have reached it: raise it if there is room."
     ),
 )
 

@@ -31,7 +31,6 @@ LINGER = 2.0
 # room for the rest of an answer, the client's end of a connection that we have ended.
 HEAD, BODY, ANSWERING, SENDING, LINGERING, CLOSED = range(6)
 
-
 _has_none = PROXY_FIELDS.isdisjoint
 
 
@@ -137,7 +136,7 @@ class Connection(Outlet):
         self.phase = BODY
         self.hold()
         self.deadline = self.host.clock + self.host.body_timeout
-        self.body = Body(self.host.body_memory, self.host.spool_directory)
+        self.body = Body(self.host.body_memory, self.host.spools)
         if head.expects and not self.parser.buffer:
             self.send((response.CONTINUE,))
         self._take_body(b"")

@@ -8,9 +8,8 @@ import os
 import socket
 from collections import deque
 from itertools import groupby
-from typing import IO
 
-from .spool import file_in_memory, open_spool
+from .spool import Spool, Spools, file_in_memory
 
 FLAGS = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 # One sendmsg takes so many pieces (UIO_MAXIOV is 1024) and one flush so many bytes, then others have a turn.
@@ -18,65 +17,80 @@ PIECES_MAX = 64
 FLUSH_BYTES = 4 * 1024 * 1024
 # Beyond this an answer that comes piece by piece waits in a file.
 MEMORY_BYTES = 256 * 1024
+# A spool is closed when all of it has been sent, so an answer of any length leaves only so much behind it
+# on the disk.
+SPOOL_BYTES = 64 * 1024 * 1024
 
 
 class Stretch:
-    """A part of a file that is ours to close."""
+    """A part of a file that is ours to close: of another's, whose descriptor is duplicated, or a spool."""
 
-    __slots__ = ("fd", "is_spooled", "offset", "remaining")
+    __slots__ = ("fd", "offset", "remaining", "spool")
 
-    def __init__(self, fd: int, offset: int, remaining: int, *, is_spooled: bool = False) -> None:
+    def __init__(self, fd: int, offset: int, remaining: int, spool: Spool | None = None) -> None:
         self.fd = fd
-        self.is_spooled = is_spooled
         self.offset = offset
         self.remaining = remaining
+        self.spool = spool
+
+    def close(self) -> None:
+        if self.spool is not None:
+            self.spool.close()
+        else:
+            os.close(self.fd)
 
 
 class Outbox:
     """The rest of an answer."""
 
-    __slots__ = ("_directory", "_items", "_spool", "_spool_stretch", "held", "waiting")
+    __slots__ = ("_items", "_spools", "held", "waiting")
 
-    def __init__(self, directory: str) -> None:
-        self._directory = directory
+    def __init__(self, spools: Spools) -> None:
+        self._spools = spools
         self._items: deque[memoryview | Stretch] = deque()
-        self._spool: IO[bytes] | None = None
-        self._spool_stretch: Stretch | None = None
         self.held = 0
         """Bytes in memory."""
         self.waiting = 0
-        """Bytes in memory and in the spool."""
+        """Bytes in memory and in spools."""
 
     def __bool__(self) -> bool:
         return bool(self._items)
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether it has bytes in spools while those of all clients together have reached their bound."""
+        return self.waiting > self.held and self._spools.are_full()
 
     def add(self, piece: bytes | memoryview) -> None:
         """Takes bytes, in a file if there are many already; OSError when there is no room for it."""
         if not piece:
             return
-        self.waiting += len(piece)
-        if self.held + len(piece) > MEMORY_BYTES and self.held:
-            self._spill(piece)
-            return
-        self._items.append(memoryview(piece))
-        self.held += len(piece)
+        size = len(piece)
+        self.waiting += size
+        last = self._items[-1] if self._items else None
+        if isinstance(last, Stretch) and last.spool is not None:
+            # Behind what is in a file everything goes there, or each small piece between two large ones would
+            # cost a file.
+            self._spill(piece, last)
+        elif self.held + size > MEMORY_BYTES and self.held:
+            self._spill(piece, None)
+        else:
+            self._items.append(memoryview(piece))
+            self.held += size
 
     def add_file(self, fd: int, offset: int, count: int) -> None:
         """Takes a stretch of a file, whose descriptor it duplicates."""
         self._items.append(Stretch(os.dup(fd), offset, count))
 
-    def _spill(self, piece: bytes | memoryview) -> None:
-        last = self._items[-1] if self._items else None
-        if self._spool is None:
-            self._spool = open_spool(self._directory)
-        offset = self._spool.seek(0, os.SEEK_END)
-        self._spool.write(piece)
-        self._spool.flush()
-        if last is not None and last is self._spool_stretch:
-            self._spool_stretch.remaining += len(piece)
-        else:
-            self._spool_stretch = Stretch(os.dup(self._spool.fileno()), offset, len(piece), is_spooled=True)
-            self._items.append(self._spool_stretch)
+    def _spill(self, piece: bytes | memoryview, last: Stretch | None) -> None:
+        spool = last.spool if last is not None else None
+        if last is None or spool is None or spool.size >= SPOOL_BYTES:
+            spool = self._spools.open()
+            last = Stretch(spool.fileno(), 0, 0, spool)
+            self._items.append(last)
+        spool.add((piece,))
+        spool.flush()
+        last.remaining += len(piece)
 
     def flush(self, sock: socket.socket) -> int:
         """Sends what the socket takes now; how much that was.
@@ -121,50 +135,45 @@ class Outbox:
             raise EOFError("a file has become shorter")
         stretch.offset += sent
         stretch.remaining -= sent
-        if stretch.is_spooled:
+        if stretch.spool is not None:
             self.waiting -= sent
         if not stretch.remaining:
-            os.close(stretch.fd)
             self._items.popleft()
-            if stretch is self._spool_stretch:
-                self._spool_stretch = None
+            stretch.close()
         return sent
 
-    def pack(self, spare: list[int]) -> tuple[list[tuple[int, int, bool]], list[int]]:
-        """What is held, for unpack() in another process: (offset, count, is spooled) of stretches of files,
-        and their descriptors. Bytes in memory become files in memory, which are in `spare` too."""
-        stretches: list[tuple[int, int, bool]] = []
+    def pack(self, spare: list[int]) -> tuple[list[tuple[int, int, int]], list[int]]:
+        """What is held, for unpack() in another process: (offset, count, size of the spool or 0) of stretches
+        of files, and their descriptors. Bytes in memory become files in memory, which are in `spare` too."""
+        stretches: list[tuple[int, int, int]] = []
         fds: list[int] = []
         for is_file, group in groupby(self._items, lambda item: isinstance(item, Stretch)):
-            if is_file:
-                for item in group:
-                    assert isinstance(item, Stretch)
-                    stretches.append((item.offset, item.remaining, item.is_spooled))
+            items = list(group)
+            if not is_file:
+                fds.append(file_in_memory([item for item in items if isinstance(item, memoryview)]))
+                spare.append(fds[-1])
+                stretches.append((0, os.fstat(fds[-1]).st_size, 0))
+            for item in items:
+                if isinstance(item, Stretch):
+                    size = item.spool.size if item.spool is not None else 0
+                    stretches.append((item.offset, item.remaining, size))
                     fds.append(item.fd)
-            else:
-                views = [item for item in group if isinstance(item, memoryview)]
-                fd = file_in_memory(views)
-                spare.append(fd)
-                stretches.append((0, sum(map(len, views)), False))
-                fds.append(fd)
         return stretches, fds
 
-    def unpack(self, stretches: list[tuple[int, int, bool]], fds: list[int]) -> None:
+    def unpack(self, stretches: list[tuple[int, int, int]], fds: list[int]) -> None:
         """Takes the first of `fds` over, one for each stretch."""
-        for offset, count, is_spooled in stretches:
-            self._items.append(Stretch(fds.pop(0), offset, count, is_spooled=is_spooled))
-            self.waiting += count if is_spooled else 0
+        for offset, count, size in stretches:
+            fd = fds.pop(0)
+            self._items.append(Stretch(fd, offset, count, Spool(fd, self._spools, size) if size else None))
+            self.waiting += count if size else 0
 
     def close(self) -> None:
         """Lets go of everything unsent."""
         for item in self._items:
             if isinstance(item, Stretch):
-                os.close(item.fd)
+                item.close()
         self._items.clear()
         self.held = self.waiting = 0
-        if self._spool is not None:
-            self._spool.close()
-            self._spool = None
 
 
 def send_file(sock: socket.socket, fd: int, offset: int, count: int) -> int:

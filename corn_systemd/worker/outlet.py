@@ -12,10 +12,12 @@ from typing import Protocol
 
 from .outbox import FLAGS, Outbox, send_file
 from .seat import Place, Seat
+from .spool import Spools
 
 # Up to here it is cheaper to join pieces than to have the kernel gather them.
 JOIN_BYTES = 32 * 1024
-# The application's iterable is taken while less than this waits for the client, most of it in a file.
+# The application's iterable is taken while less than this waits for the client, most of it in files (and
+# while there is room in the files of all clients: http.spool_max).
 FULL_BYTES = 1024 * 1024 * 1024
 
 
@@ -25,7 +27,7 @@ class Outlets(Place, Protocol):
     clock: float
     """Seconds in which someone was listening to clients; deadlines are instants of it."""
     write_timeout: float
-    spool_directory: str
+    spools: Spools
     head_leaves: Callable[[], None]
     date_line: Callable[[], str]
 
@@ -96,7 +98,7 @@ class Outlet(Seat):
         if self.outbox is None:
             self.hold()
             self._unblock()
-            self.outbox = Outbox(self.outlets.spool_directory)
+            self.outbox = Outbox(self.outlets.spools)
             self.deadline = self.outlets.clock + self.outlets.write_timeout
             if not self.waits_for_room:
                 self.waits_for_room = True
@@ -118,7 +120,7 @@ class Outlet(Seat):
             self.outlets.spool_failed(error)
             self.gone()
             return
-        self.is_full = outbox.waiting >= FULL_BYTES
+        self.is_full = outbox.waiting >= FULL_BYTES or outbox.is_beyond
 
     def measure(self, file: io.FileIO) -> int | None:
         """How many bytes a regular file has."""
@@ -163,7 +165,7 @@ class Outlet(Seat):
             return
         if taken:
             self.deadline = self.outlets.clock + self.outlets.write_timeout
-        self.is_full = outbox.waiting >= FULL_BYTES
+        self.is_full = outbox.waiting >= FULL_BYTES or outbox.is_beyond
         if not outbox:
             self._drop_outbox()
 

@@ -84,7 +84,9 @@ def unpack(host: Host, doors: Sequence[Door], parcel: Parcel) -> Connection | No
         _restore(connection, values, left)
     except BaseException:
         if connection is not None:
-            connection.phase = CLOSED
+            connection.gone()
+            if connection.body is not None:
+                connection.body.close()
             connection.sock.close()
         raise
     finally:
@@ -108,10 +110,10 @@ def _restore(connection: Connection, values: dict[str, Any], fds: list[int]) -> 
         address, port = values["client"]
         connection.client = address, port
         parser.restore(values["framing"])
-        connection.body = Body(host.body_memory, host.spool_directory)
+        connection.body = Body(host.body_memory, host.spools)
         connection.body.unpack(values["size"], fds)
     if "outbox" in values:
-        connection.outbox = Outbox(host.spool_directory)
+        connection.outbox = Outbox(host.spools)
         connection.outbox.unpack(values["outbox"], fds)
         connection.waits_for_room = True
         os.set_blocking(connection.fd, False)

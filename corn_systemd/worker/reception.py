@@ -26,6 +26,7 @@ from .front import Front
 from .handover import Handover
 from .host import Callers
 from .outlet import Outlet
+from .spool import Spools
 from .waiting import silence
 
 ADMINISTRATIVE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -59,7 +60,7 @@ class Reception:
         self.body_timeout = settings.body_timeout or inf
         self.write_timeout = settings.write_timeout or inf
         self.body_memory = settings.body_memory
-        self.spool_directory = settings.spool_directory
+        self.spools = Spools(settings.spool_directory, settings.spool_max, slot)
         self.head_leaves = slot.head_left
         self.date_line = DateLine().text
         self.clock = 0.0
@@ -178,7 +179,7 @@ class Reception:
 
     def spool_failed(self, error: OSError) -> None:
         """Tells what one client has suffered by; the others go on."""
-        directory = self.spool_directory or "/var/tmp"
+        directory = self.spools.directory or "/var/tmp"
         self._journal.emit(messages.SPOOL_FAILED, directory=directory, cause=error.strerror or str(error))
 
     def _dated(self, events: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -1,20 +1,97 @@
 """Files without a name, for bytes that nobody has asked for yet: bodies too long for memory, and answers.
 
-They lie where they are told to, on a real disk: a tmpfs would be charged to the worker's memory. Decides
-nothing.
+They lie where they are told to, on a real disk: a tmpfs would be charged to the worker's memory. What they
+hold is counted, and told to the other workers. Ends no request.
 """
 
+import errno
 import io
 import itertools
 import os
 from collections.abc import Iterable
-from typing import IO
+from typing import IO, Protocol
 
 _numbers = itertools.count()
 
 
-def open_spool(directory: str) -> IO[bytes]:
-    """A new file to write and read that vanishes with its last descriptor; OSError if there is no room.
+class Tally(Protocol):
+    """Where each worker writes how many bytes it has in spools, and can read the sum: a scoreboard.Slot."""
+
+    def spooled(self, size: int) -> None: ...
+    def spooled_by_all(self) -> int: ...
+
+
+class Spools:
+    """All spools of a worker: where they lie, what they hold, and whether there is room for more.
+
+    Nobody is asked for room beforehand: each worker looks at the sum of all whenever it has written another
+    thousandth of the bound, so that by so much each may go beyond it.
+    """
+
+    __slots__ = ("_grown", "_held", "_most", "_step", "_tally", "directory")
+
+    def __init__(self, directory: str, most: int, tally: Tally) -> None:
+        """`most` 0: no bound."""
+        self.directory = directory
+        self._most = most
+        self._tally = tally
+        self._held = 0
+        self._step = self._grown = most // 1000
+
+    def open(self) -> "Spool":
+        """A new file to write and read; OSError if there is no room."""
+        return Spool(open_spool(self.directory), self)
+
+    def count(self, size: int) -> None:
+        """So many bytes more, or fewer."""
+        self._held += size
+        if size > 0:
+            self._grown += size
+        self._tally.spooled(self._held)
+
+    def are_full(self) -> bool:
+        """Whether those of all workers together have reached the bound."""
+        if not self._most or self._grown < self._step:
+            return False
+        if self._tally.spooled_by_all() >= self._most:
+            return True
+        self._grown = 0
+        return False
+
+
+class Spool(io.BufferedRandom):
+    """One file. What it holds counts until it is closed."""
+
+    def __init__(self, fd: int, spools: Spools, size: int = 0) -> None:
+        """Owns the descriptor of a file that has `size` bytes of ours."""
+        self.spools = spools
+        self.size = size
+        super().__init__(io.FileIO(fd, "r+"))
+        if size:
+            spools.count(size)
+
+    def add(self, pieces: Iterable[bytes | memoryview]) -> None:
+        """Writes behind what is there. Raises OSError when the disk is full."""
+        size = 0
+        for piece in pieces:
+            size += len(piece)
+        self.size += size
+        self.spools.count(size)
+        self.writelines(pieces)
+
+    def close(self) -> None:
+        """Lets go of it; what could not be written before is wanted no more."""
+        if not self.closed:
+            self.spools.count(-self.size)
+            try:
+                super().close()
+            except OSError:
+                # Only the last flush can fail; the file is closed all the same (io.BufferedRandom).
+                pass
+
+
+def open_spool(directory: str) -> int:
+    """A descriptor of a new file that vanishes with it; OSError if there is no room.
 
     Without a directory: /var/tmp, which outlives a boot and is therefore no tmpfs (file-hierarchy(7)).
     """
@@ -28,7 +105,7 @@ def open_spool(directory: str) -> IO[bytes]:
         path = f"{directory}/corn-{os.getpid()}-{next(_numbers)}-{os.urandom(8).hex()}"
         fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         os.unlink(path)
-    return open(fd, "w+b")
+    return fd
 
 
 def file_in_memory(pieces: Iterable[bytes | memoryview]) -> int:
@@ -46,28 +123,30 @@ def file_in_memory(pieces: Iterable[bytes | memoryview]) -> int:
 class Body:
     """A request's body while it comes: in memory up to `memory_max` bytes, then in a file."""
 
-    __slots__ = ("_file", "_pieces", "directory", "memory_max", "size")
+    __slots__ = ("_file", "_pieces", "_spools", "memory_max", "size")
 
-    def __init__(self, memory_max: int, directory: str) -> None:
+    def __init__(self, memory_max: int, spools: Spools) -> None:
         """`memory_max` 0: always in memory."""
         self.memory_max = memory_max
-        self.directory = directory
+        self._spools = spools
         self.size = 0
         self._pieces: list[bytes] = []
-        self._file: IO[bytes] | None = None
+        self._file: Spool | None = None
 
     def add(self, pieces: list[bytes]) -> None:
-        """Raises OSError when the disk is full."""
+        """Raises OSError when the disk, or what may be had of it, is full."""
         for piece in pieces:
             self.size += len(piece)
-        if self._file is not None:
-            self._file.writelines(pieces)
-            return
-        self._pieces += pieces
-        if self.memory_max and self.size > self.memory_max:
-            self._file = open_spool(self.directory)
-            self._file.writelines(self._pieces)
-            self._pieces = []
+        if self._file is None:
+            self._pieces += pieces
+            if not self.memory_max or self.size <= self.memory_max:
+                return
+            pieces, self._pieces = self._pieces, []
+        if self._spools.are_full():
+            raise OSError(errno.EDQUOT, "http.spool_max has been reached")
+        if self._file is None:
+            self._file = self._spools.open()
+        self._file.add(pieces)
 
     def finish(self) -> IO[bytes]:
         """The whole body, to be read from its start. Raises OSError."""
@@ -92,7 +171,7 @@ class Body:
         """Goes on where another body has stopped; takes the first of `fds` over, if there is any."""
         self.size = size
         if fds:
-            self._file = os.fdopen(fds.pop(0), "r+b")
+            self._file = Spool(fds.pop(0), self._spools, size)
 
     def close(self) -> None:
         if self._file is not None:

@@ -26,6 +26,7 @@ class FakeSlot:
     def __init__(self) -> None:
         self.story: list[tuple[object, ...]] = []
         self.open = self.turns = 0
+        self.in_spools = self.most_in_spools = self.in_spools_of_others = 0
         self.duplicates: list[int] | None = None
         self.changed = threading.Condition()
 
@@ -56,6 +57,13 @@ class FakeSlot:
 
     def turned(self) -> None:
         self.turns += 1
+
+    def spooled(self, size: int) -> None:
+        self.in_spools = size
+        self.most_in_spools = max(size, self.most_in_spools)
+
+    def spooled_by_all(self) -> int:
+        return self.in_spools + self.in_spools_of_others
 
 
 class FakeJournal:

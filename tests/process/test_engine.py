@@ -172,6 +172,26 @@ def test_a_body_without_room_gets_503(tmp_path: Path) -> None:
         assert status_of(engine.ask(get("/", "Connection: close"))) == 200
 
 
+def test_a_body_beyond_what_all_may_have_in_files_gets_503(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"body_memory": 10, "spool_directory": str(tmp_path), "spool_max": 1000}
+    with Engine(echo.application, **settings) as engine:
+        request = get("/", "Connection: close", "Content-Length: 11", method="POST") + b"hello world"
+        engine.slot.in_spools_of_others = 1000
+        assert status_of(engine.ask(request)) == 503
+        _, values = engine.journal.expects(messages.SPOOL_FAILED)
+        assert values["cause"] == "http.spool_max has been reached"
+        engine.slot.in_spools_of_others = 999
+        assert status_of(engine.ask(request)) == 200
+        assert (engine.slot.most_in_spools, engine.slot.in_spools) == (11, 0)
+
+
+def test_a_body_that_is_given_up_counts_no_more(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"body_memory": 10, "spool_directory": str(tmp_path), "body_timeout": 0.1}
+    with Engine(echo.application, **settings) as engine:
+        assert status_of(engine.ask(get("/", "Content-Length: 12", method="POST") + b"hello world")) == 408
+        assert (engine.slot.most_in_spools, engine.slot.in_spools) == (11, 0)
+
+
 def test_a_client_that_expects_to_be_told_is_told() -> None:
     with Engine(echo.application) as engine, engine.connect() as client:
         client.sendall(
@@ -383,6 +403,34 @@ def test_no_more_is_taken_than_may_wait_for_a_client(monkeypatch: pytest.MonkeyP
             outboxes = [one.outbox for one in list(engine.worker._connections.values()) if one.outbox]
         assert 2_000_000 <= outboxes[0].waiting < 2_000_000 + 2 * len(streaming.PIECE)
         assert outboxes[0].held <= MEMORY_BYTES + 2 * len(streaming.PIECE)
+
+
+def test_no_more_is_taken_than_all_may_have_in_files(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"spool_directory": str(tmp_path), "spool_max": 1_000_000}
+    count = 800
+    with Engine(streaming.application, **settings) as engine, engine.connect(16384) as slow:
+        slow.sendall(get(f"/pieces?{count}", "Connection: close"))
+        head = read_head(slow)
+        while engine.slot.in_spools < 1_000_000:
+            engine.ask(get("/bytes?1", "Connection: close"))
+        # Others are not held up by it, unless they too have more than memory holds.
+        engine.ask(get("/pieces?20", "Connection: close"))
+        data = head + read_all(slow)
+        most = engine.slot.most_in_spools
+        assert 1_000_000 <= most < 1_000_000 + 1_000 + 3 * len(streaming.PIECE)
+        assert engine.slot.in_spools == 0
+    is_whole = unchunked(body_of(data)) == streaming.PIECE * count
+    assert is_whole, f"{len(data)} bytes"
+
+
+def test_where_others_have_taken_all_room_each_answer_still_goes_on(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"spool_directory": str(tmp_path), "spool_max": 1_000_000}
+    with Engine(streaming.application, **settings) as engine, engine.connect(16384) as slow:
+        engine.slot.in_spools_of_others = 3_000_000
+        slow.sendall(get("/pieces?800", "Connection: close"))
+        is_whole = unchunked(body_of(read_all(slow))) == streaming.PIECE * 800
+        assert is_whole
+        assert engine.slot.most_in_spools <= 3 * len(streaming.PIECE)
 
 
 def test_nobody_is_served_between_two_pieces_of_an_answer_however_slow_its_reader_is() -> None:

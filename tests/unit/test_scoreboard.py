@@ -34,6 +34,20 @@ def test_a_slot_that_is_claimed_again_has_forgotten_its_last_owner() -> None:
     assert (slot.view().requests, slot.view().is_busy) == (0, False)
 
 
+def test_what_lies_in_spools_is_known_for_all_and_goes_with_its_worker() -> None:
+    board = Scoreboard.create(1024)
+    first, last = board.slot(0), board.slot(1023)
+    for slot, size in ((first, 5), (last, 4 << 30)):
+        slot.claim(100, 1, "http")
+        slot.begin(3, "GET", "/" + "x" * SLOT_SIZE, 1.0)
+        slot.spooled(size)
+    assert first.spooled_by_all() == Scoreboard(board.fd).slot(7).spooled_by_all() == (4 << 30) + 5
+    last.clear()
+    assert first.spooled_by_all() == 5
+    first.claim(101, 1, "http")
+    assert first.spooled_by_all() == 0
+
+
 def test_a_long_or_strange_target_is_cut_and_harms_no_neighbour() -> None:
     board = Scoreboard.create(2)
     board.slot(1).claim(7, 1, "http")
