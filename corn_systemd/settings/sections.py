@@ -129,6 +129,15 @@ class Http:
         "How long a client may take to send the body of a request; then 408 and the end. Raise it where "
         "people upload large files over slow lines.",
     )
+    min_rate: int = setting(
+        SIZE,
+        240,
+        "How many bytes a second of a head or a body a client must send on average once 20 seconds have "
+        "passed; a slower one gets 408 and the end. No line that is in use is as slow as the default. 0 is "
+        "off.",
+        more="`head_timeout` and `body_timeout` go on beside it. Only time in which corn listened to the "
+        "client counts.",
+    )
     write_timeout: float = setting(
         SPAN,
         600.0,

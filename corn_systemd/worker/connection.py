@@ -19,6 +19,7 @@ from ..wsgi.gateway import Exchange
 from .host import Entrance, Host
 from .outbox import FLAGS
 from .outlet import Outlet
+from .pace import is_too_slow
 from .spool import Body
 
 # One read takes a browser's head with room to spare, and 64 KiB of a body behind it. Not more: buffers of
@@ -54,6 +55,7 @@ class Connection(Outlet):
         "parser",
         "peer",
         "phase",
+        "since",
     )
 
     def __init__(
@@ -71,6 +73,7 @@ class Connection(Outlet):
         self.phase = HEAD
         self.has_begun = self.is_queued = False
         self.keep = True
+        self.since = 0.0
         self.exchange: Exchange | None = None
         self.head: RequestHead | None = None
         self.body: Body | None = None
@@ -118,8 +121,8 @@ class Connection(Outlet):
         if head is None:
             if not self.has_begun and self.parser.buffer:
                 self.has_begun = True
-                self.deadline = self.host.clock + self.host.head_timeout
                 self.hold()
+                self.host.head_pace.start(self)
             return
         self.has_begun = False
         if self.is_examined or not _has_none(head.fields):
@@ -135,7 +138,7 @@ class Connection(Outlet):
         self.head = head
         self.phase = BODY
         self.hold()
-        self.deadline = self.host.clock + self.host.body_timeout
+        self.host.body_pace.start(self)
         self.body = Body(self.host.body_memory, self.host.spools)
         if head.expects and not self.parser.buffer:
             self.send((response.CONTINUE,))
@@ -226,7 +229,7 @@ class Connection(Outlet):
             self.close()
         elif self.phase == BODY:
             # It was `100 Continue`.
-            self.deadline = self.host.clock + self.host.body_timeout
+            self.host.body_pace.start(self)
         elif self.keep:
             self.phase = HEAD
             self.deadline = self.host.clock + self.host.keepalive
@@ -244,10 +247,10 @@ class Connection(Outlet):
         """The deadline has passed."""
         if self.outbox is not None or self.phase >= ANSWERING:
             self.lose()
-        elif self.phase == BODY or self.has_begun:
-            self.refuse(BadRequest(408, "the request took too long to come"))
-        else:
+        elif self.phase != BODY and not self.has_begun:
             self.leave()
+        elif is_too_slow(self):
+            self.refuse(BadRequest(408, "the request took too long to come"))
 
     def leave(self) -> None:
         """Ends a connection on which nothing is going on."""

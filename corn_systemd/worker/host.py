@@ -6,6 +6,7 @@ from ..http.lines import Limits
 from ..http.request import RequestHead
 from ..wsgi.environ import Environ
 from .outlet import Outlets
+from .pace import Pace
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -37,7 +38,8 @@ class Host(Outlets, Protocol):
     limits: Limits
     keepalive: float
     head_timeout: float
-    body_timeout: float
+    head_pace: Pace
+    body_pace: Pace
     body_memory: int
     now: float
     """Since when what is read now is known to have been here."""

@@ -66,7 +66,7 @@ class HttpWorker(Reception):
         self._lifeline = lifeline
         self._nudge_fd = nudge_fd
         self.caller = Caller(application, slot, journal, self.front, self._handover)
-        shortest = min(self.keepalive, self.head_timeout, self.body_timeout, self.write_timeout)
+        shortest = min(self.keepalive, self.head_timeout, self.body_pace.timeout, self.write_timeout)
         self._tick = min(TICK, shortest / 4)
         self._is_leaving = False
         self._leave_at = inf

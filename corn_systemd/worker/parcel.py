@@ -45,6 +45,7 @@ def pack(connection: Connection, spare: list[int]) -> Parcel:
         values["has_begun"] = connection.has_begun
     if parser.buffer or connection.phase == BODY:
         values["arrived_at"] = connection.arrived_at
+        values["age"] = connection.host.clock - connection.since
     if connection.phase == BODY:
         assert connection.head is not None and connection.body is not None
         values["head"] = connection.head
@@ -103,6 +104,7 @@ def _restore(connection: Connection, values: dict[str, Any], fds: list[int]) -> 
     connection.phase = values.get("phase", HEAD)
     connection.keep = values.get("keep", True)
     connection.has_begun = values.get("has_begun", False)
+    connection.since = host.clock - values.get("age", 0.0)
     connection.arrived_at = values.get("arrived_at", connection.arrived_at)
     parser.buffer = values.get("buffer", "").encode("latin-1")
     if connection.phase == BODY:

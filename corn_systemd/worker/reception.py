@@ -26,6 +26,7 @@ from .front import Front
 from .handover import Handover
 from .host import Callers
 from .outlet import Outlet
+from .pace import Pace
 from .spool import Spools
 from .waiting import silence
 
@@ -57,7 +58,8 @@ class Reception:
         self.limits = limits(settings.head_max, settings.line_max, settings.fields_max, settings.body_max)
         self.keepalive = settings.keepalive or inf
         self.head_timeout = settings.head_timeout or inf
-        self.body_timeout = settings.body_timeout or inf
+        self.head_pace = Pace(settings.head_timeout, settings.min_rate)
+        self.body_pace = Pace(settings.body_timeout, settings.min_rate)
         self.write_timeout = settings.write_timeout or inf
         self.body_memory = settings.body_memory
         self.spools = Spools(settings.spool_directory, settings.spool_max, slot)

@@ -13,6 +13,7 @@ import pytest
 
 from corn_systemd.systemd import messages
 from corn_systemd.worker import outlet as outlets
+from corn_systemd.worker import pace
 from corn_systemd.worker.outbox import MEMORY_BYTES
 from tests.apps import crashing, echo, hello, liar, streaming
 
@@ -314,6 +315,16 @@ def test_trickling_does_not_put_the_deadline_off() -> None:
             except TimeoutError:
                 pass
         assert status_of(answer) == 408
+
+
+@pytest.mark.parametrize("beginning", [b"GET / HT", get("/", "Content-Length: 5", method="POST") + b"hell"])
+def test_a_request_that_comes_too_slowly_gets_408_before_its_time_is_up(
+    beginning: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "GRACE", 0.1)
+    settings: dict[str, Any] = {"head_timeout": 0.0, "body_timeout": 0.0, "keepalive": 0.4}
+    with Engine(hello.application, min_rate=1000, **settings) as engine:
+        assert status_of(engine.ask(beginning)) == 408
 
 
 def test_a_reader_that_stops_is_given_up_and_the_application_is_told() -> None:
