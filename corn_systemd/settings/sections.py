@@ -108,8 +108,8 @@ class Workers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Http:
-    """What a client may send and how long it may take. Waiting for a client never occupies a worker, so
-    these limits protect memory and file descriptors rather than workers."""
+    """What a client may send and how long it may take. Waiting for a client never occupies a worker (but
+    for `body_streaming`), so these limits protect memory and file descriptors rather than workers."""
 
     keepalive: float = setting(
         SPAN,
@@ -173,6 +173,19 @@ class Http:
         "Bodies up to this size wait for the application in memory, longer ones in a temporary file below "
         "the service's cache directory, so that large uploads do not count as the worker's memory. `0`: "
         "always in memory.",
+    )
+    body_streaming: bool = setting(
+        YES_NO,
+        False,
+        "Whether the application is called before the body is here, and reads it from `wsgi.input` as it "
+        "comes. A worker that waits for a client's bytes can do nothing else: this is for applications that "
+        "must see them at once, or behind a proxy that buffers them.",
+        more="`100 Continue` is sent when the application first reads, and never if it does not. "
+        "`body_timeout` and `min_rate` count the time in which the application waits in read(). Where the "
+        "client is too slow, goes away or breaks the rules, read() raises an OSError; if the application "
+        "does not catch it the client gets 408, 400 or 413, and the journal has no entry. A body in chunks "
+        "comes without CONTENT_LENGTH and ends where `wsgi.input` ends. Where up to 64K of a body are left "
+        "unread the connection is kept, else it is closed behind the answer.",
     )
     spool_max: int = setting(
         SIZE,

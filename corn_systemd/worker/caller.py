@@ -50,6 +50,8 @@ class Marked(Known):
 class Caller:
     """Calls the application for a connection that has a whole request."""
 
+    streams = False
+
     def __init__(
         self, application: Application, slot: Slot, journal: Journal, front: Front, handover: Handover
     ) -> None:
@@ -123,6 +125,9 @@ class Caller:
             )
             self._stale, self._stale_told_at = 0, now
         return True
+
+    def stream(self, connection: Connection, head: RequestHead) -> None:
+        raise NotImplementedError
 
     def resume(self, connection: Connection) -> None:
         """Goes on with an answer that had to wait for its client or for others."""

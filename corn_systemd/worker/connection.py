@@ -79,12 +79,6 @@ class Connection(Outlet):
         self.body: Body | None = None
         self.body_file: IO[bytes] | None = None
 
-    def examine(self) -> None:
-        """Finds out whether the peer is a proxy that is believed, and what its requests must pass."""
-        front = self.host.front
-        self.is_trusted = front.trust.trusts(self.peer[0])
-        self.is_examined = self.is_trusted or front.has_hosts
-
     # A request comes.
 
     def readable(self) -> None:
@@ -134,6 +128,9 @@ class Connection(Outlet):
                 return
         if head.length == 0:
             self.host.caller.answer(self, head, io.BytesIO())
+            return
+        if self.host.caller.streams:
+            self.host.caller.stream(self, head)
             return
         self.head = head
         self.phase = BODY
@@ -239,7 +236,7 @@ class Connection(Outlet):
             elif self.is_held:
                 self.release()
         else:
-            self._shut(self.phase == LINGERING or bool(self.parser.buffer))
+            self._shut(self.phase == LINGERING or not self.parser.is_idle)
 
     # The end.
 
@@ -293,10 +290,7 @@ class Connection(Outlet):
         self.sock.close()
 
     def _drop_body(self) -> None:
-        self.head = None
-        if self.body is not None:
-            self.body.close()
-            self.body = None
-        if self.body_file is not None:
-            self.body_file.close()
-            self.body_file = None
+        for held in (self.body, self.body_file):
+            if held is not None:
+                held.close()
+        self.head = self.body = self.body_file = None

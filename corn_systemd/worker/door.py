@@ -40,7 +40,7 @@ class Door(NamedTuple):
         kind = ProxiedConnection if self.speaks_proxy else Connection
         connection = kind(host, sock, self, peer, deadline)
         if front.has_trust or front.has_hosts:
-            connection.examine()
+            front.examine(connection)
         return connection
 
 

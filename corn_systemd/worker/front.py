@@ -58,6 +58,13 @@ class Front:
         if settings.abort_on_eof:
             self._gone |= select.POLLRDHUP
 
+    # With the connection.
+
+    def examine(self, connection: Connection) -> None:
+        """Finds out whether the peer is a proxy that is believed, and what its requests must pass."""
+        connection.is_trusted = self.trust.trusts(connection.peer[0])
+        connection.is_examined = connection.is_trusted or self.has_hosts
+
     # With the head.
 
     def admit(self, connection: Connection, head: RequestHead) -> None:

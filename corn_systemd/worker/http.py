@@ -23,6 +23,7 @@ from ..wsgi.target import Application
 from .caller import Caller
 from .connection import BODY, HEAD, LINGERING
 from .reception import Reception
+from .stream import StreamingCaller
 from .waiting import AWAY
 
 # A round serves each of these once; more wait for the next, in the kernel's order. Few, so that it is soon
@@ -65,7 +66,8 @@ class HttpWorker(Reception):
         )  # fmt: skip
         self._lifeline = lifeline
         self._nudge_fd = nudge_fd
-        self.caller = Caller(application, slot, journal, self.front, self._handover)
+        caller = StreamingCaller if settings.body_streaming else Caller
+        self.caller = caller(application, slot, journal, self.front, self._handover)
         shortest = min(self.keepalive, self.head_timeout, self.body_pace.timeout, self.write_timeout)
         self._tick = min(TICK, shortest / 4)
         self._is_leaving = False

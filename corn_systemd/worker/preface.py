@@ -66,7 +66,7 @@ class ProxiedConnection(Connection):
         server = self.introduction[1]
         if server is not None:
             self.base = {**self.base, "SERVER_NAME": server[0], "SERVER_PORT": server[1]}
-        self.examine()
+        self.host.front.examine(self)
 
     def restore(self, header: str | None, introduction: list[list[str]] | None) -> None:
         """Goes on where another worker has stopped: behind the header, or before its end."""

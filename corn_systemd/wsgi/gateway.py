@@ -248,8 +248,12 @@ class Exchange:
         self._close()
 
     def _fail(self, error: BaseException) -> None:
-        """Answers with a page if nothing has left, else the connection must end where it is."""
         self.failure = error
+        self.excuse(500, "the application failed")
+        self._close()
+
+    def excuse(self, status: int, reason: str) -> None:
+        """Answers with a page if nothing has left, else the connection must end where it is."""
         if self.has_begun:
             self.keep = False
         else:
@@ -258,16 +262,9 @@ class Exchange:
             self.keep = self.keep and self.head.minor == 1
             connection = self.own_fields() + ("" if self.keep else "Connection: close\r\n")
             self.sink.head_leaves()
-            page = pages.page(
-                500,
-                "the application failed",
-                accept,
-                self.sink.date_line(),
-                connection,
-                is_head=self.head.method == "HEAD",
-            )
-            self.sink.send((page,))
-        self._close()
+            is_head = self.head.method == "HEAD"
+            date = self.sink.date_line()
+            self.sink.send((pages.page(status, reason, accept, date, connection, is_head=is_head),))
 
     def own_fields(self) -> str:
         """Whole lines that the head of our own page has besides."""

@@ -198,5 +198,6 @@ def test_a_client_that_never_stops_sending_does_not_hold_up_a_refusal() -> None:
 
     one, other = socket.socketpair()
     with Endless(fileno=one.detach()) as client, other:
-        refusal._answer(client)
+        refusal._read(client)
+        refusal._end(client, refusal._CAN_NOT_START)
         assert other.recv(4096).startswith(b"HTTP/1.1 503 ")
