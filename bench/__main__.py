@@ -44,6 +44,8 @@ def main() -> int:
             _say(f"memory, round {turn + 1}")
             for server in _rotated([server for server in present if server.has_workers], turn):
                 _memory(cells, server, bin)
+            for server in _rotated([server for server in present if server.keeps_alive], turn):
+                _note(cells, "idle", server, partial(trial.bytes_of_idle_connection, server, bin))
     facts = {
         "python": platform.python_version(),
         "kernel": platform.release(),

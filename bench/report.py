@@ -50,6 +50,7 @@ def markdown(
         ("start to the first answer, ms", "answer", 1e3, 0),
         ("first process, MB (PSS)", "master", 1e-6, 1),
         ("one more hello worker, MB (PSS)", "worker", 1e-6, 1),
+        ("one idle keep-alive connection, bytes (PSS)", "idle", 1.0, 0),
     ]
     rest = [row for row in rest if row[1] in cells]
     if rest:

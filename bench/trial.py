@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -22,6 +23,9 @@ from .servers import Server
 _PATIENCE = 30.0
 _ERRORS = re.compile(r"(connect|read|write|timeout) (\d+)(?=,|$)", re.MULTILINE)
 _WARM_UP = Load("warm-up", "")
+_REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+# Idle connections: those that wake what a server needs once, and those that are weighed.
+_IDLE_FEW, _IDLE_MANY = 200, 5000
 
 
 class Failed(Exception):
@@ -129,6 +133,49 @@ def memory(server: Server, bin: Path, workers: int) -> tuple[int, int]:
     """PSS of the first process and of the whole tree, with so many workers that have served."""
     with running(server, bin, workers) as it:
         return cost.proportional_bytes(it.process.pid), cost.tree_bytes(it.process.pid)
+
+
+def bytes_of_idle_connection(server: Server, bin: Path) -> float:
+    """PSS of the tree for each client that has been answered once and stays."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    clients: list[socket.socket] = []
+    try:
+        with running(server, bin) as it:
+            _join(it, clients, _IDLE_FEW)
+            few = cost.tree_bytes(it.process.pid)
+            _join(it, clients, _IDLE_MANY)
+            many = cost.tree_bytes(it.process.pid)
+            if not all(_is_open(client) for client in clients):
+                raise Failed("idle connections were closed")
+    except OSError as error:
+        raise Failed(f"{len(clients)} connections, then {error}") from None
+    finally:
+        for client in clients:
+            client.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return (many - few) / (_IDLE_MANY - _IDLE_FEW)
+
+
+def _join(it: Running, clients: list[socket.socket], count: int) -> None:
+    """Connects until so many are there, each of them answered."""
+    while len(clients) < count:
+        client = socket.create_connection(("127.0.0.1", it.port), timeout=_PATIENCE)
+        clients.append(client)
+        client.sendall(_REQUEST)
+        if not client.recv(65536).startswith(b"HTTP/1.1 200"):
+            raise Failed("not answered")
+
+
+def _is_open(client: socket.socket) -> bool:
+    """Reads what is left of the answer; the end of the connection is what it must not find."""
+    client.setblocking(False)
+    try:
+        while client.recv(65536):
+            pass
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _start(server: Server, bin: Path, port: int, workers: int, notify: str | None) -> subprocess.Popen[bytes]:

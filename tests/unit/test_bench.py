@@ -52,3 +52,9 @@ def test_cpu_time_of_a_tree_grows_by_what_was_spent() -> None:
     while time.process_time() - started < 0.02:
         pass
     assert 0.02 <= cost.cpu_seconds(os.getpid()) - before < 5
+
+
+def test_what_an_idle_connection_costs_is_a_row_of_the_memory_table() -> None:
+    cells = {"idle": {"one": Cell([700.2, 731.4, 900.0])}}
+    text = markdown([ONE, TWO], [], cells, {}, {}, FACTS)
+    assert "| one idle keep-alive connection, bytes (PSS) | 731 | – |" in text
