@@ -35,8 +35,8 @@ test: .venv/.ready .venv/.fuzz ## unit, process and differential tests and 20 s 
 	@touch $@
 
 fuzz: .venv/.fuzz ## look for inputs that break the HTTP engine (FUZZ_SECONDS=600), keep the interesting ones
-	@for target in requests answers proxies; do \
-	  .venv/bin/python -m tests.fuzz.run $$target -max_total_time=$$(( $(FUZZ_SECONDS) / 3 )) -print_final_stats=1 \
+	@for target in requests answers proxies forwarded hosts; do \
+	  .venv/bin/python -m tests.fuzz.run $$target -max_total_time=$$(( $(FUZZ_SECONDS) / 5 )) -print_final_stats=1 \
 	    && .venv/bin/python -m tests.fuzz.run $$target --keep || exit 1; done
 
 test-system: .venv/.ready ## the .deb under a real systemd, Debian 12 and 13 (root)

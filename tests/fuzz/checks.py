@@ -17,6 +17,8 @@ from corn_systemd.http.framing import CHUNK_LINE_MAX, Chunks
 from corn_systemd.http.lines import Limits, limits
 from corn_systemd.http.request import RequestHead, examine, parse
 
+from .fronts import check_forwarded, check_hosts
+
 USUAL = limits(head_max=32 * 1024, line_max=8 * 1024, fields_max=100, body_max=128 * 1024 * 1024)
 # So tight that short inputs reach them, and none at all, so that long ones get far.
 TIGHT = limits(head_max=90, line_max=45, fields_max=4, body_max=9)
@@ -215,4 +217,10 @@ def introduced(data: bytes) -> proxy.Introduction | str | None:
         return str(error.status)
 
 
-CHECKS = {"requests": check_requests, "answers": check_answer, "proxies": check_introduction}
+CHECKS = {
+    "requests": check_requests,
+    "answers": check_answer,
+    "proxies": check_introduction,
+    "forwarded": check_forwarded,
+    "hosts": check_hosts,
+}

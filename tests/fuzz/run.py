@@ -1,4 +1,4 @@
-"""The fuzzer: python -m tests.fuzz.run requests|answers|proxies [what libFuzzer understands]
+"""The fuzzer: python -m tests.fuzz.run requests|answers|proxies|forwarded|hosts [what libFuzzer understands]
 
 Looks for inputs by the branches that they take in corn_systemd.http (atheris). What is new, and what breaks
 a check, goes to build/fuzz; `--keep` takes the small ones of these that reach what the corpus does not into
@@ -20,6 +20,8 @@ CORPUS = {
     "requests": [FOUND / "requests", SAMPLES / "accepted", SAMPLES / "refused"],
     "answers": [FOUND / "answers"],
     "proxies": [FOUND / "proxies"],
+    "forwarded": [FOUND / "forwarded"],
+    "hosts": [FOUND / "hosts"],
 }
 KEPT_BYTES, KEPT_FILES = 400, 60
 

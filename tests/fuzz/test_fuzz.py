@@ -5,18 +5,18 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from corn_systemd.http import connection, framing, lines, response
+from corn_systemd.http import connection, forwarded, framing, hosts, lines, response
 from corn_systemd.http.framing import Piece
 from corn_systemd.http.request import RequestHead
 
 from . import checks
 from .checks import CHECKS
-from .run import CORPUS, ROOT
+from .run import CORPUS, FOUND, ROOT
 
 INPUTS = [(target, path) for target in CORPUS for place in CORPUS[target] for path in sorted(place.iterdir())]
 
@@ -32,7 +32,13 @@ def test_what_is_kept_is_small() -> None:
 
 
 # Seconds, and what the instrumented parser reaches at once with its corpus.
-BOUNDED = {"requests": (14, 250), "answers": (3, 40), "proxies": (3, 30)}
+BOUNDED = {
+    "requests": (12, 250),
+    "answers": (2, 40),
+    "proxies": (2, 30),
+    "forwarded": (2, 120),
+    "hosts": (2, 18),
+}
 
 
 @pytest.mark.timeout(120)
@@ -135,3 +141,45 @@ def test_an_answer_split_in_two_is_found(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(response, "_look", lambda headers: None)
     with pytest.raises(AssertionError):
         checks.check_answer(b"200 OK\x1eX\x1fa\r\nSet-Cookie: b")
+
+
+def believes_the_client(nodes: Sequence[str | None], readers: forwarded.Readers) -> tuple[int, object]:
+    found = WALK(nodes[:1], readers)
+    return len(nodes) - 1, found[1]
+
+
+def believes_the_last(nodes: Sequence[str | None], readers: forwarded.Readers) -> tuple[int, object]:
+    return WALK(nodes[-1:], readers)
+
+
+def takes_every_address(text: str, readers: forwarded.Readers) -> tuple[str, str]:
+    return text, ""
+
+
+WALK = forwarded._walk
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "sample"),
+    [
+        ("_walk", believes_the_client, "element"),
+        ("_walk", believes_the_last, "old-chain"),
+        ("_address", takes_every_address, "nonsense"),
+        ("_scheme", str.upper, "element"),
+        ("is_host", bool, "odd-host"),
+    ],
+)
+def test_a_proxy_that_is_misunderstood_is_found(
+    monkeypatch: pytest.MonkeyPatch, name: str, fault: object, sample: str
+) -> None:
+    data = (FOUND / "forwarded" / sample).read_bytes()
+    monkeypatch.setattr(forwarded, name, fault)
+    with pytest.raises((AssertionError, ValueError)):
+        checks.check_forwarded(data)
+
+
+@pytest.mark.parametrize("ending", ["example", "shop.example"])
+def test_a_host_that_is_served_by_mistake_is_found(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    monkeypatch.setattr(hosts.Hosts, "__missing__", lambda _, host: host.endswith(ending))
+    with pytest.raises(AssertionError):
+        checks.check_hosts((FOUND / "hosts" / "several").read_bytes())
