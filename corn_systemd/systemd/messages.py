@@ -247,7 +247,8 @@ ACCEPT_FAILED = Message(
     fields=("cause",),
     explain=(
         "The system has no file descriptor or no memory for another connection (LimitNOFILE= of the unit). "
-        "New connections wait in the backlog; it is tried again after a second."
+        "New connections wait in the backlog; it is tried again every second. A worker tells of it once, and "
+        "again after a minute without it."
     ),
 )
 

@@ -31,6 +31,8 @@ from .spool import Spools
 from .waiting import silence
 
 ADMINISTRATIVE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+# A shortage of descriptors or memory that goes on is told of once; so long without one is the end of it.
+SHORTAGE_OVER = 60.0
 # Who has clients of his own asking takes from the relay only so often: it is for those who have none.
 TAKE_EVERY = 0.02
 
@@ -78,6 +80,7 @@ class Reception:
             self, self._connections, list(self._doors.values()), relay, slot, journal, scoreboard
         )
         self._is_accepting = self._is_taking = False
+        self._short_at = -inf
         self._took_at = 0.0
         self._is_late = False
         """Whether who is here now may have come long ago."""
@@ -112,7 +115,9 @@ class Reception:
             return
         except OSError as error:
             if error.errno in ADMINISTRATIVE:
-                self._journal.emit(messages.ACCEPT_FAILED, cause=error.strerror)
+                if self.now - self._short_at > SHORTAGE_OVER:
+                    self._journal.emit(messages.ACCEPT_FAILED, cause=error.strerror)
+                self._short_at = self.now
                 self._accept_more(False)
             return
         if sock.gettimeout() is not None:
