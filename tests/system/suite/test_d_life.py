@@ -1,5 +1,6 @@
 """Stop, restart, reload, crash: of one instance, and of all by way of corn.service."""
 
+import json
 import os
 import signal
 import threading
@@ -9,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from hammer import Hammer
-from machine import Instance, drop_in, get, is_listening, pids_alive, sh, show, systemctl, wait_for
+from machine import Connection, Instance, drop_in, get, is_listening, pids_alive, sh, show, systemctl, wait_for
 
 from corn_systemd.systemd import messages
 
@@ -36,6 +37,29 @@ def test_stop_stops_although_clients_knock(instance: Make) -> None:
         assert (one.show("ActiveState"), one.main_pid, one.starts()) == ("inactive", 0, 1)
     assert not is_listening(ADDRESS) and not is_listening("/run/corn/knocked.sock")
     assert not os.path.exists("/run/corn/knocked.sock")
+
+
+def test_the_neighbours_of_a_stuck_worker_are_served_under_all_hardening(instance: Make) -> None:
+    """The master takes them by pidfd_getfd(2), which seccomp, Yama and ProtectProc= must allow."""
+    one = instance("shop", listen=[ADDRESS])
+    one.start()
+    clients = [Connection(ADDRESS) for _ in range(8)]
+    pids = {}
+    for client in clients:
+        client.request("GET", "/who")
+        pids.setdefault(json.loads(client.getresponse().read())["pid"], []).append(client)
+    pid, its = max(pids.items(), key=lambda item: len(item[1]))
+    stuck, *others = its
+    stuck.request("GET", "/lock")
+    # Ten times what they may wait.
+    for client in others:
+        client.sock.settimeout(2)
+        client.request("GET", "/who")
+    assert others and pid not in {json.loads(client.getresponse().read())["pid"] for client in others}
+    os.kill(pid, signal.SIGKILL)
+    for client in clients:
+        client.close()
+    assert not one.journal(messages.RESCUE_REFUSED) and not one.journal(messages.CONNECTIONS_LOST)
 
 
 def test_restart_loses_no_request(instance: Make) -> None:

@@ -24,6 +24,9 @@ def application(environ, start_response):
         time.sleep(float(path.rpartition("/")[2]))
     elif path == "/deep":
         sorted(range(-40_000_000, 0), key=lambda number: 0)  # seconds in C with the GIL held
+    elif path == "/lock":
+        # One call of C that never looks whether another thread waits for the interpreter.
+        sum(range(10**12))
     elif path == "/write":
         with open(os.path.join(os.environ["STATE_DIRECTORY"], "data"), "w") as file:
             file.write("kept\n")
