@@ -36,7 +36,12 @@ def command_manual() -> str:
         "corn.toml(5)), and is the service `corn@NAME.service` with the socket `corn@NAME.socket`.",
         "The master imports no application. A process of its own, the mold, started with the application's "
         "Python, imports it once, and the workers are forked from it. A worker serves one request at a time, "
-        "and no client, however slow, keeps one waiting.",
+        "and no client, however slow, keeps one waiting. While a request lasts, its worker's other clients "
+        "are handed to idle workers, within a tenth of a second, with what they have sent and what they "
+        "have still to get.",
+        "Open connections cost a worker a file descriptor and less than a kilobyte of memory each. The unit "
+        "allows 65536 descriptors; where that is too few, a drop-in (`systemctl edit corn@NAME`) with "
+        "`LimitNOFILE=` allows more.",
     )
     lines += literal(
         "systemctl daemon-reload          # after a new file, or a change of listen or user\n"

@@ -10,7 +10,18 @@ from functools import partial
 from pathlib import Path
 
 from hammer import Hammer
-from machine import Connection, Instance, drop_in, get, is_listening, pids_alive, sh, show, systemctl, wait_for
+from machine import (
+    Connection,
+    Instance,
+    drop_in,
+    get,
+    is_listening,
+    pids_alive,
+    sh,
+    show,
+    systemctl,
+    wait_for,
+)
 
 from corn_systemd.systemd import messages
 
