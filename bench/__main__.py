@@ -46,6 +46,12 @@ def main() -> int:
                 _memory(cells, server, bin)
             for server in _rotated([server for server in present if server.keeps_alive], turn):
                 _note(cells, "idle", server, partial(trial.bytes_of_idle_connection, server, bin))
+    if "scale" in options.parts:
+        for turn in range(options.rounds):
+            _say(f"two workers, round {turn + 1} of {options.rounds}")
+            for server in _rotated([server for server in present if server.has_workers], turn):
+                measure = partial(trial.gain_of_second_worker, server, bin, options.seconds)
+                _note(cells, "scale", server, measure)
     facts = {
         "python": platform.python_version(),
         "kernel": platform.release(),
@@ -71,7 +77,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--starts", type=int, default=7, help="how often each server is started")
     parser.add_argument("--servers", default="", help="some of " + ",".join(row.name for row in SERVERS))
     parser.add_argument("--loads", default="", help="some of " + ",".join(row.name for row in LOADS))
-    parser.add_argument("--parts", default="cost,start,memory", type=lambda text: text.split(","))
+    parser.add_argument("--parts", default="cost,start,memory,scale", type=lambda text: text.split(","))
     return parser.parse_args()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from time import process_time
 from typing import Any
 
 HELLO = b"Hello, world!\n"
@@ -25,6 +26,11 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     elif path == "/chunks":
         start_response("200 OK", [("Content-Type", "application/octet-stream")])
         return _chunks()
+    elif path == "/work":
+        end = process_time() + 0.001
+        while process_time() < end:
+            pass
+        body = HELLO
     elif path == "/post":
         got = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
         body = b"%d\n" % len(got)

@@ -38,6 +38,8 @@ class Load:
     script: str = ""
 
 
+# Where the application is what takes the time: how far a second worker helps.
+WORK = Load("work", "1 ms of CPU", path="/work")
 LOADS: tuple[Load, ...] = (
     Load("hello", "hello, keep-alive, bare request"),
     Load("browser", "hello, a browser's 15 headers", headers=_BROWSER),

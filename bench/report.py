@@ -52,9 +52,14 @@ def markdown(
         ("one more hello worker, MB (PSS)", "worker", 1e-6, 1),
         ("one idle keep-alive connection, bytes (PSS)", "idle", 1.0, 0),
     ]
-    rest = [row for row in rest if row[1] in cells]
-    if rest:
-        lines += _table("Start and memory", names, servers, cells, rest)
+    load = [("two workers beside one", "scale", 1.0, 2)]
+    for title, table in (
+        ("Start and memory", rest),
+        ("Requests per second, 1 ms of CPU each, 32 keep-alive connections", load),
+    ):
+        table = [row for row in table if row[1] in cells]
+        if table:
+            lines += _table(title, names, servers, cells, table)
     lines += [f"* {name}: not installed: {why}" for name, why in missing.items()]
     for title, row in cells.items():
         lines += [f"* {name}, {title}: {cell.failure}" for name, cell in row.items() if cell.failure]

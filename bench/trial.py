@@ -17,7 +17,7 @@ from pathlib import Path
 
 from . import cost
 from .environment import REPOSITORY
-from .loads import CONNECTIONS, Load
+from .loads import CONNECTIONS, WORK, Load
 from .servers import Server
 
 _PATIENCE = 30.0
@@ -133,6 +133,15 @@ def memory(server: Server, bin: Path, workers: int) -> tuple[int, int]:
     """PSS of the first process and of the whole tree, with so many workers that have served."""
     with running(server, bin, workers) as it:
         return cost.proportional_bytes(it.process.pid), cost.tree_bytes(it.process.pid)
+
+
+def gain_of_second_worker(server: Server, bin: Path, seconds: int) -> float:
+    """How many times the throughput of one worker two of them have, where the application computes."""
+    rates = []
+    for workers in (1, 2):
+        with running(server, bin, workers) as it:
+            rates.append(it.put_under(WORK, seconds).per_second)
+    return rates[1] / rates[0]
 
 
 def bytes_of_idle_connection(server: Server, bin: Path) -> float:
