@@ -110,7 +110,7 @@ class Reception:
             return
         door = self._doors[listener_fd]
         try:
-            sock, address = door.listener.accept()
+            sock, address = door.accept()
         except (BlockingIOError, ConnectionError):
             return
         except OSError as error:
