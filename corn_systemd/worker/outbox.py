@@ -11,7 +11,9 @@ from itertools import groupby
 
 from .spool import Spool, Spools, file_in_memory
 
-FLAGS = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+# Plain numbers: those of the module are enums, whose `|` takes a microsecond.
+FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+FLAGS_MORE = int(FLAGS | socket.MSG_MORE)
 # One sendmsg takes so many pieces (UIO_MAXIOV is 1024) and one flush so many bytes, then others have a turn.
 PIECES_MAX = 64
 FLUSH_BYTES = 4 * 1024 * 1024

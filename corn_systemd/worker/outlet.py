@@ -8,14 +8,17 @@ import os
 import socket
 import stat
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Protocol
 
-from .outbox import FLAGS, Outbox, send_file
+from .outbox import FLAGS, FLAGS_MORE, Outbox, send_file
 from .seat import Place, Seat
 from .spool import Spools
 
 # Up to here it is cheaper to join pieces than to have the kernel gather them.
 JOIN_BYTES = 32 * 1024
+# A burst of pieces (sink.BURST) within this time comes quickly. One of 8 KiB pieces takes 0.1 ms.
+QUICK = 0.001
 # The application's iterable is taken while less than this waits for the client, most of it in files (and
 # while there is room in the files of all clients: http.spool_max).
 FULL_BYTES = 1024 * 1024 * 1024
@@ -45,31 +48,34 @@ class Outlet(Seat):
 
     __slots__ = (
         "date_line",
+        "gathers",
         "head_leaves",
         "is_full",
         "is_lost",
         "outbox",
         "outlets",
+        "paced_at",
         "waits_for_room",
     )
 
     def __init__(self, outlets: Outlets, sock: socket.socket, door: int, deadline: float) -> None:
         super().__init__(outlets, sock, door, deadline)
         self.outlets = outlets
-        self.is_full = self.is_lost = self.waits_for_room = False
+        self.is_full = self.is_lost = self.waits_for_room = self.gathers = False
+        self.paced_at = 0.0
         self.outbox: Outbox | None = None
         self.head_leaves = outlets.head_leaves
         self.date_line = outlets.date_line
 
     def send(self, pieces: Sequence[bytes], more: bool = False) -> None:
-        """Sends; `more`: the rest follows at once, so the kernel may wait for it to fill a packet."""
+        """Sends; `more`: something or the end follows at once, and the kernel may wait for it."""
         if self.outbox is not None:
             self._add(pieces)
             return
         size = 0
         for piece in pieces:
             size += len(piece)
-        flags = FLAGS | socket.MSG_MORE if more else FLAGS
+        flags = FLAGS_MORE if more else FLAGS
         try:
             if size <= JOIN_BYTES:
                 pieces = (b"".join(pieces),)
@@ -121,6 +127,34 @@ class Outlet(Seat):
             self.gone()
             return
         self.is_full = outbox.waiting >= FULL_BYTES or outbox.is_beyond
+
+    def pace(self) -> None:
+        """A burst of pieces has been sent.
+
+        Where the next comes quickly too, a packet for each would cost more than all the rest, the client's
+        side included: the kernel may hold what does not fill one, while an earlier one is on its way. It
+        sends on by itself when that has arrived, whatever the application does (PEP 3333, "Buffering and
+        Streaming"; Nagle's algorithm, RFC 9293, 3.7.4). Pieces that come slowly are never held.
+        """
+        now = monotonic()
+        is_quick = now - self.paced_at < QUICK
+        self.paced_at = now
+        if is_quick != self.gathers:
+            self._gather(is_quick)
+
+    def hurry(self) -> None:
+        """The last piece has been sent."""
+        if self.gathers:
+            self._gather(False)
+
+    def _gather(self, yes: bool) -> None:
+        self.gathers = yes
+        try:
+            # Setting it also sends what is held (tcp(7), TCP_NODELAY).
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, not yes)
+        except OSError:
+            # A unix socket, which has no packets, or one that is gone.
+            return
 
     def measure(self, file: io.FileIO) -> int | None:
         """How many bytes a regular file has."""

@@ -4,6 +4,7 @@ An iterable of blocks for whoever iterates; the server looks inside and sends a 
 """
 
 import io
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -48,3 +49,21 @@ def plain_file(wrapper: FileWrapper) -> io.FileIO | None:
     if type(inner) in (io.BufferedReader, io.BufferedRandom):
         inner = inner.raw  # type: ignore[attr-defined]
     return inner if type(inner) is io.FileIO else None
+
+
+def stretch(
+    wrapper: FileWrapper, measure: Callable[[io.FileIO], int | None]
+) -> tuple[io.FileIO, int, int] | None:
+    """(file, position, bytes from there on) of what can be sent without reading it; None if it must be read.
+
+    `measure` tells a regular file's size.
+    """
+    raw = plain_file(wrapper)
+    size = measure(raw) if raw is not None else None
+    if raw is None or size is None:
+        return None
+    if raw.writable():
+        wrapper.filelike.flush()  # type: ignore[attr-defined]
+        size = measure(raw) or 0
+    position = wrapper.filelike.tell()  # type: ignore[attr-defined]
+    return (raw, position, size - position) if size > position else None

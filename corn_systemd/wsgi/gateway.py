@@ -10,16 +10,14 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from types import TracebackType
-from typing import Any
 
 from ..errors import AppError
 from ..http import pages, response
 from ..http.request import RequestHead
 from .environ import Application, Environ
-from .files import FileWrapper, plain_file
-from .sink import Sink
+from .files import FileWrapper, stretch
+from .sink import BURST, Sink
 
-_END = object()
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType]
 
 
@@ -81,18 +79,35 @@ class Exchange:
         Nobody else has a turn meanwhile: what one request keeps in its thread (a database connection) is
         not made for another one between two pieces. What the client will not take yet goes to a file.
         """
-        assert self.iterator is not None
-        sink, run, iterator = self.sink, self.run, self.iterator
         try:
-            while not sink.is_full:
-                piece: Any = run(next, iterator, _END)
-                if piece is not _END:
-                    self.write(piece)
-                if piece is _END or self.is_cut:
-                    self._finish()
-                    return
+            if self.run(self._take):
+                self._finish()
         except BaseException as error:
             self._fail(error)
+
+    def _take(self) -> bool:
+        """Whether that was all; within the request's own context."""
+        sink, iterator = self.sink, self.iterator
+        assert iterator is not None
+        if sink.is_full:
+            return False
+        size, line = 0, b""
+        for count, piece in enumerate(iterator, 1):
+            if self.is_chunked and type(piece) is bytes and piece:
+                # As write() would send it. Pieces often are of one size.
+                if len(piece) != size:
+                    size = len(piece)
+                    line = b"%x\r\n" % size
+                sink.send((line, piece, b"\r\n"))
+            else:
+                self.write(piece)
+                if self.is_cut:
+                    return True
+            if not count % BURST:
+                sink.pace()
+            if sink.is_full:
+                return False
+        return True
 
     def abandon(self) -> None:
         """The client has gone: nothing more is taken, the application is told by close()."""
@@ -177,7 +192,8 @@ class Exchange:
             and self.head.method != "HEAD"
             and not self.has_begun
         ):
-            self.sink.send((self._head(size), body))
+            # Where the connection ends with it, its end need not be a packet of its own.
+            self.sink.send((self._head(size), body), not self.keep)
             self.is_done = True
             return
         self.is_single = bool(body)
@@ -212,19 +228,9 @@ class Exchange:
 
     def _file(self, wrapper: FileWrapper) -> bool:
         """Sends a wrapped file as a whole; False if it must be read instead."""
-        raw = plain_file(wrapper)
-        if raw is None or self.line is None:
+        if self.line is None or (found := stretch(wrapper, self.sink.measure)) is None:
             return False
-        size = self.sink.measure(raw)
-        if size is None:
-            return False
-        if raw.writable():
-            wrapper.filelike.flush()  # type: ignore[attr-defined]
-            size = self.sink.measure(raw) or 0
-        position = wrapper.filelike.tell()  # type: ignore[attr-defined]
-        there = size - position
-        if there <= 0:
-            return False
+        raw, position, there = found
         head = self._head(there)
         if self.head.method == "HEAD" or not self.line.has_body:
             self.sink.send((head,))
@@ -245,6 +251,7 @@ class Exchange:
         elif self.length and self.sent < self.length and self.head.method != "HEAD":
             self.complaint = f"{self.sent} bytes of body where its Content-Length says {self.length}"
             self.keep = False
+        self.sink.hurry()
         self._close()
 
     def _fail(self, error: BaseException) -> None:

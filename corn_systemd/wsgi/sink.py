@@ -4,6 +4,9 @@ import io
 from collections.abc import Sequence
 from typing import Protocol
 
+# So many pieces, one behind the other, show how quickly they come.
+BURST = 4
+
 
 class Sink(Protocol):
     """Where an answer goes. It never raises and never waits: what cannot leave now it keeps."""
@@ -14,7 +17,14 @@ class Sink(Protocol):
     def head_leaves(self) -> None:
         """The next bytes are the first of this answer."""
 
-    def send(self, pieces: Sequence[bytes], /) -> None: ...
+    def send(self, pieces: Sequence[bytes], more: bool = False, /) -> None:
+        """`more`: something follows at once, be it the end of the connection."""
+
+    def pace(self) -> None:
+        """BURST more pieces of one answer have been sent: small packets may wait if they come quickly."""
+
+    def hurry(self) -> None:
+        """No more pieces come; what waits to fill a packet leaves."""
 
     def measure(self, file: io.FileIO) -> int | None:
         """How many bytes a regular file has; None for what is none."""

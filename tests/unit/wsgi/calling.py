@@ -20,20 +20,29 @@ class FakeSink:
     def __init__(self, room: int = 1 << 60) -> None:
         self.room = room
         self.left: list[bytes] = []
-        self.is_full = False
+        self.ends: list[bool] = []
+        self.is_full = self.is_hurried = False
+        self.paces = 0
         self.heads = 0
         self.files = 0
 
     def head_leaves(self) -> None:
         self.heads += 1
 
-    def send(self, pieces: Sequence[bytes]) -> None:
+    def send(self, pieces: Sequence[bytes], more: bool = False) -> None:
         self.left.append(b"".join(pieces))
+        self.ends.append(more)
         self.room -= len(self.left[-1])
         self.is_full = self.room <= 0
 
     def measure(self, file: io.FileIO) -> int | None:
         return len(file.readall()) if file.name == "real" else None
+
+    def pace(self) -> None:
+        self.paces += 1
+
+    def hurry(self) -> None:
+        self.is_hurried = True
 
     def send_file(self, before: bytes, file: io.FileIO, position: int, count: int) -> int:
         raise AssertionError("no file here")

@@ -11,6 +11,7 @@ import pytest
 from corn_systemd.errors import AppError
 from corn_systemd.wsgi.files import FileWrapper, plain_file
 from corn_systemd.wsgi.gateway import Exchange, describe
+from corn_systemd.wsgi.sink import BURST
 
 from .calling import DATE, FakeSink, call
 
@@ -318,6 +319,19 @@ def test_nothing_is_taken_while_the_sink_is_full() -> None:
     exchange.advance()
     assert exchange.is_done
     assert sink.data.endswith(b"hello" * 4)
+
+
+def test_an_answer_in_many_pieces_is_paced_and_hurried_at_its_end() -> None:
+    sink, _ = call(answers(lambda: iter([b"a"] * (2 * BURST + 1))))
+    assert (sink.paces, sink.is_hurried) == (2, True)
+    sink, _ = call(answers(lambda: iter([b"a"] * BURST), ("Content-Length", str(BURST))))
+    assert (sink.paces, sink.is_hurried) == (1, True)
+
+
+def test_only_an_answer_that_ends_its_connection_is_sent_together_with_the_end() -> None:
+    assert call(answers([b"hello"]))[0].ends == [False]
+    assert call(answers([b"hello"]), "GET / HTTP/1.1", "Connection: close")[0].ends == [True]
+    assert call(answers([b"hello"]), "GET / HTTP/1.0")[0].ends == [True]
 
 
 def test_an_abandoned_answer_is_closed() -> None:
