@@ -8,7 +8,7 @@ from typing import Any
 
 from .framing import Chunks, Length, Piece
 from .lines import HeadWalk, Limits
-from .request import RequestHead, parse
+from .request import RequestHead, parse, skim
 
 
 class RequestParser:
@@ -34,6 +34,10 @@ class RequestParser:
         if self.buffer:
             data = bytes(self.buffer) + data if data else bytes(self.buffer)
             self.buffer = b""
+        if data[-4:] == b"\r\n\r\n" and (known := skim(data, self.limits)) is not None:
+            if known.length != 0:
+                self._begin_body(known)
+            return known
         end = data.find(b"\r\n\r\n") + 4
         if end < 4 or data[0] == 13:
             return self._piecemeal(data) if data else None

@@ -11,8 +11,9 @@ TCHAR = r"!#$%&'*+\-.^_`|~0-9A-Za-z"
 is_token = re.compile(rf"[{TCHAR}]+").fullmatch
 
 # RFC 9110, 5.5: VCHAR, obs-text, blank and tab. No other control character, so no NUL, CR or LF either.
-FIELD_BYTES = b"\t" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 has_control = re.compile(r"[^\t\x20-\x7e\x80-\xff]").search
+# A field as nearly all are sent: one blank before the value, which is not empty, and none behind it.
+plain_field = re.compile(rf"([{TCHAR}]+): (?![ \t])([\t\x20-\x7e\x80-\xff]+)(?<![ \t])").fullmatch
 
 # RFC 9112, 3.2. Wider than RFC 3986 by what browsers send unencoded (WHATWG URL: [ \ ] ^ ` { | }), and
 # never wider than VCHAR; no fragment, no quote, no angle bracket.

@@ -1,7 +1,7 @@
 """The head of a request: bytes -> RequestHead, or BadRequest(status, reason).
 
-Two ways lead to the same result. `parse` is for what clients send: a few string operations over the whole
-head, and it gives up at the slightest doubt. `examine` is for the rest: line by line, in the order of the
+Two ways lead to the same result. `skim` is for what clients send: lines that are known already, or plain,
+and it gives up at the slightest doubt. `examine` is for the rest: line by line, in the order of the
 bytes, so that the same bytes are refused for the same reason however they arrive. Never reads, never waits.
 """
 
@@ -52,37 +52,64 @@ class FieldNames(dict[str, str]):
         return key
 
 
+class FieldLines(dict[str, tuple[str, str]]):
+    """Line as sent -> (environ key, value) where there is no doubt, checked once each. Bounded.
+
+    Clients repeat themselves: most lines of a browser's head are those of its last one, and of others'.
+    Finding one takes 0.1 µs, reading it 0.6. What is a client's own secret is not held.
+    """
+
+    BOUND = 1024
+    LINE_MAX = 256
+
+    def __missing__(self, line: str) -> tuple[str, str]:
+        match = grammar.plain_field(line)
+        if match is None:
+            raise KeyError(line)
+        name, value = match.groups()
+        key = KEYS[name]
+        if not key:
+            raise KeyError(line)
+        if len(line) <= self.LINE_MAX and key not in SECRETS:
+            if len(self) >= self.BOUND:
+                self.clear()
+            self[line] = key, value
+        return key, value
+
+
 KEYS = FieldNames()
+LINES = FieldLines()
+SECRETS = frozenset(("HTTP_COOKIE", "HTTP_AUTHORIZATION", "HTTP_PROXY_AUTHORIZATION"))
 _KEEP = {"keep-alive": True, "Keep-Alive": True, "close": False, "Close": False}
 _new = tuple.__new__
 
 
 def parse(head: bytes, limits: Limits) -> RequestHead:
     """One whole head, with the empty line at its end."""
+    return skim(head, limits) or examine(head, limits)
+
+
+def skim(head: bytes, limits: Limits) -> RequestHead | None:
+    """The head that `head` is, None where that is not certain: there may be two of them."""
     if len(head) > limits.quick_max:
         # The head or a line may be too long; only the longer way looks.
-        return examine(head, limits)
-    text = head.decode("latin-1")
-    lines = text.split("\r\n")
-    breaks = len(lines) - 1
-    # Whatever is neither visible, blank nor tab must be the line breaks, and they must be whole.
-    if len(head.translate(None, grammar.FIELD_BYTES)) != 2 * breaks or breaks - 2 > limits.fields_max:
-        return examine(head, limits)
+        return None
+    lines = head.decode("latin-1").split("\r\n")
+    count = len(lines) - 3
     match = grammar.origin_line(lines[0])
-    if match is None or " \r\n" in text or ":  " in text or "\t" in text:
-        return examine(head, limits)
-    del lines[0], lines[-2:]
+    if match is None or count > limits.fields_max:
+        return None
     fields = {}
-    keys = KEYS
+    known = LINES
     try:
-        for line in lines:
-            name, value = line.split(": ", 1)
-            fields[keys[name]] = value
-    except (KeyError, ValueError):
-        return examine(head, limits)
-    if len(fields) != breaks - 2 or "" in fields:
-        # Repeated or dropped.
-        return examine(head, limits)
+        for line in lines[1:-2]:
+            key, value = known[line]
+            fields[key] = value
+    except KeyError:
+        return None
+    if len(fields) != count:
+        # Repeated.
+        return None
     method, target, path, query, minor = match.groups("")
     if "%" in path:
         path = unescaped(path)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from corn_systemd.errors import BadRequest
 from corn_systemd.http.lines import limits
-from corn_systemd.http.request import RequestHead, examine, parse
+from corn_systemd.http.request import FieldLines, RequestHead, examine, parse
 
 from .feeding import LIMITS, read
 
@@ -189,16 +189,36 @@ def test_both_ways_to_read_a_head_agree(data: bytes) -> None:
     if end < 4:
         return
     outcomes = []
-    for way in (parse, examine):
+    # The second time its lines are known.
+    for way in (parse, parse, examine):
         try:
             outcomes.append(way(data[:end], LIMITS))
         except BadRequest as error:
             outcomes.append((error.status, error.reason))  # type: ignore[arg-type]
-    assert outcomes[0] == outcomes[1]
+    assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
 @pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.stem)
 def test_both_ways_agree_on_the_corpus(path: Path) -> None:
     data = path.read_bytes().removeprefix(b"\r\n")
     head = data[: data.find(b"\r\n\r\n") + 4]
-    assert parse(head, LIMITS) == examine(head, LIMITS)
+    assert parse(head, LIMITS) == parse(head, LIMITS) == examine(head, LIMITS)
+
+
+def test_two_heads_are_not_taken_for_one() -> None:
+    one, two = (f"GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for number in (1, 2))
+    assert [head.path for head, _ in read(one + two, 1000)[0]] == ["/1", "/2"]
+    body = b"\r\n\r\n"
+    post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n"
+    assert [got for _, got in read(post + body, 1000)[0]] == [body]
+
+
+def test_lines_that_are_held_are_bounded_and_no_secrets() -> None:
+    known = FieldLines()
+    for number in range(known.BOUND + 10):
+        assert known[f"X-A: {number}"] == ("HTTP_X_A", str(number))
+        assert known[f"Cookie: {number}"] == ("HTTP_COOKIE", str(number))
+        assert known[f"Authorization: {number}"] == ("HTTP_AUTHORIZATION", str(number))
+    long = "X-A: " + "a" * known.LINE_MAX
+    assert known[long] == ("HTTP_X_A", "a" * known.LINE_MAX)
+    assert known.keys() == {f"X-A: {known.BOUND + number}" for number in range(10)}
