@@ -87,44 +87,39 @@ class Fields(NamedTuple):
 
 STATUS_LINES = StatusLines()
 _NAMES = AnswerNames()
+_new = tuple.__new__
 
 
 def fields(headers: Sequence[tuple[str, str]]) -> Fields:
     """The application's headers as text. Raises AppError, TypeError or ValueError for what is no header."""
     text = ""
-    special = 0
-    for name, value in headers:
-        special += _NAMES[name]
-        text += name + ": " + value + "\r\n"
-    # Our line ends aside nothing may be invisible, and each line end must be ours; else a closer look.
-    is_plain = text.isascii() and text.replace("\r\n", "").isprintable()
-    if not is_plain or text.count("\r\n") != len(headers):
-        _look(headers)
-    if special:
-        return _special(headers, text)
-    return Fields(text, None, False)
-
-
-def _look(headers: Sequence[tuple[str, str]]) -> None:
-    for name, value in headers:
-        if grammar.has_control(value):
-            raise AppError(f"the value of the header {name} holds what may not be sent: {value!r}")
-
-
-def _special(headers: Sequence[tuple[str, str]], text: str) -> Fields:
+    is_plain = True
     length: int | None = None
     is_dated = False
+    meanings = _NAMES
     for name, value in headers:
-        meaning = _NAMES[name]
-        if meaning == IS_DATE:
-            is_dated = True
-        elif meaning == IS_LENGTH:
+        meaning = meanings[name]
+        text += name + ": " + value + "\r\n"
+        if not value.isprintable():
+            is_plain = False
+        if meaning == IS_LENGTH:
             if length is not None:
                 raise AppError("more than one Content-Length")
             if not grammar.content_length(value):
                 raise AppError(f"the Content-Length {value!r} is not a number")
             length = int(value)
-    return Fields(text, length, is_dated)
+        elif meaning:
+            is_dated = True
+    if not is_plain or not text.isascii():
+        _look(headers)
+    return _new(Fields, (text, length, is_dated))
+
+
+def _look(headers: Sequence[tuple[str, str]]) -> None:
+    """Tabs and obs-text (RFC 9110, 5.5) may be sent, and are seldom."""
+    for name, value in headers:
+        if grammar.has_control(value):
+            raise AppError(f"the value of the header {name} holds what may not be sent: {value!r}")
 
 
 def without_length(headers: Sequence[tuple[str, str]]) -> str:
