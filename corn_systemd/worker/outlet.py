@@ -129,7 +129,7 @@ class Outlet(Seat):
         self.is_full = outbox.waiting >= FULL_BYTES or outbox.is_beyond
 
     def pace(self) -> None:
-        """A burst of pieces has been sent.
+        """A burst of pieces has been sent since the last time, or the first one.
 
         Where the next comes quickly too, a packet for each would cost more than all the rest, the client's
         side included: the kernel may hold what does not fill one, while an earlier one is on its way. It
@@ -144,6 +144,7 @@ class Outlet(Seat):
 
     def hurry(self) -> None:
         """The last piece has been sent."""
+        self.paced_at = 0.0
         if self.gathers:
             self._gather(False)
 

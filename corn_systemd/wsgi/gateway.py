@@ -103,7 +103,7 @@ class Exchange:
                 self.write(piece)
                 if self.is_cut:
                     return True
-            if not count % BURST:
+            if count % BURST == 1:
                 sink.pace()
             if sink.is_full:
                 return False

@@ -21,7 +21,8 @@ class Sink(Protocol):
         """`more`: something follows at once, be it the end of the connection."""
 
     def pace(self) -> None:
-        """BURST more pieces of one answer have been sent: small packets may wait if they come quickly."""
+        """The first piece of an answer has been sent, or BURST more: they need not be a packet each if they
+        come quickly."""
 
     def hurry(self) -> None:
         """No more pieces come; what waits to fill a packet leaves."""

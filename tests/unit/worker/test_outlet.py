@@ -43,6 +43,9 @@ def test_what_comes_quickly_may_be_gathered_until_the_last_piece(outlet: Outlet)
     assert not leaves_at_once(outlet)
     outlet.hurry()
     assert leaves_at_once(outlet)
+    # The next answer shows for itself how quickly it comes.
+    outlet.pace()
+    assert leaves_at_once(outlet)
 
 
 def test_what_comes_slowly_is_not(outlet: Outlet) -> None:

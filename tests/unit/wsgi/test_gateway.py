@@ -323,7 +323,7 @@ def test_nothing_is_taken_while_the_sink_is_full() -> None:
 
 def test_an_answer_in_many_pieces_is_paced_and_hurried_at_its_end() -> None:
     sink, _ = call(answers(lambda: iter([b"a"] * (2 * BURST + 1))))
-    assert (sink.paces, sink.is_hurried) == (2, True)
+    assert (sink.paces, sink.is_hurried) == (3, True)
     sink, _ = call(answers(lambda: iter([b"a"] * BURST), ("Content-Length", str(BURST))))
     assert (sink.paces, sink.is_hurried) == (1, True)
 
