@@ -90,8 +90,7 @@ class Outbox:
             spool = self._spools.open()
             last = Stretch(spool.fileno(), 0, 0, spool)
             self._items.append(last)
-        spool.add((piece,))
-        spool.flush()
+        spool.append(piece)
         last.remaining += len(piece)
 
     def flush(self, sock: socket.socket) -> int:

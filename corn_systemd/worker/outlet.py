@@ -69,16 +69,17 @@ class Outlet(Seat):
 
     def send(self, pieces: Sequence[bytes], more: bool = False) -> None:
         """Sends; `more`: something or the end follows at once, and the kernel may wait for it."""
-        if self.outbox is not None:
-            self._add(pieces)
-            return
         size = 0
         for piece in pieces:
             size += len(piece)
+        if size <= JOIN_BYTES:
+            pieces = (b"".join(pieces),)
+        if self.outbox is not None:
+            self._add(pieces)
+            return
         flags = FLAGS_MORE if more else FLAGS
         try:
-            if size <= JOIN_BYTES:
-                pieces = (b"".join(pieces),)
+            if len(pieces) == 1:
                 sent = self.sock.send(pieces[0], flags)
             else:
                 sent = self.sock.sendmsg(pieces, (), flags)

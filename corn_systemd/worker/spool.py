@@ -79,6 +79,16 @@ class Spool(io.BufferedRandom):
         self.spools.count(size)
         self.writelines(pieces)
 
+    def append(self, piece: bytes | memoryview) -> None:
+        """Writes behind what is there, past the buffer: one system call, and all of it is in the kernel's
+        hands. Raises OSError when the disk is full."""
+        fd, rest = self.fileno(), memoryview(piece)
+        while rest:
+            written = os.pwrite(fd, rest, self.size)
+            self.size += written
+            self.spools.count(written)
+            rest = rest[written:]
+
     def close(self) -> None:
         """Lets go of it; what could not be written before is wanted no more."""
         if not self.closed:

@@ -6,13 +6,17 @@ from math import inf
 
 import pytest
 
+from corn_systemd.roster import Roster
 from corn_systemd.worker.outlet import Outlet
+from corn_systemd.worker.spool import Spools
+from tests.process.engine import FakeSlot
 
 
 class FakeWorker:
     clock = 0.0
     write_timeout = 10.0
-    spool_directory = ""
+    roster = Roster.create()
+    spools = Spools("", 0, FakeSlot())  # type: ignore[arg-type]
 
     def head_leaves(self) -> None: ...
     def date_line(self) -> str:
@@ -27,7 +31,7 @@ def outlet() -> Iterator[Outlet]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with socket.create_connection(listener.getsockname()), listener.accept()[0] as sock:
-            yield Outlet(FakeWorker(), sock, inf)
+            yield Outlet(FakeWorker(), sock, 0, inf)
 
 
 def leaves_at_once(outlet: Outlet) -> bool:
@@ -59,7 +63,7 @@ def test_what_comes_slowly_is_not(outlet: Outlet) -> None:
 def test_unix_sockets_have_no_packets() -> None:
     one, other = socket.socketpair()
     with one, other:
-        outlet = Outlet(FakeWorker(), one, inf)
+        outlet = Outlet(FakeWorker(), one, 0, inf)
         outlet.paced_at = inf
         outlet.pace()
         outlet.hurry()
