@@ -191,8 +191,8 @@ class Http:
         SIZE,
         4 * 1024 * 1024 * 1024,
         "How much all workers together may hold in temporary files: request bodies beyond `body_memory`, "
-        "and answers that clients take more slowly than they are made. Beyond it bodies get 503, and "
-        "applications that give their answer piece by piece wait for their clients. 0 is off.",
+        "and answers that clients take more slowly than they are made. Beyond it bodies get 503; beyond a "
+        "quarter of it applications that give their answer piece by piece wait for their clients. 0 is off.",
         more="A few pieces more may be written before all workers have noticed.",
     )
     trusted_proxies: tuple[str, ...] = setting(

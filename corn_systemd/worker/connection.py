@@ -185,6 +185,8 @@ class Connection(Outlet):
         self.phase = SENDING
         if self.outbox is None:
             self._sent()
+        else:
+            self.outbox.relieve()
 
     def suspended(self, exchange: Exchange) -> None:
         """The application has more to say, later."""

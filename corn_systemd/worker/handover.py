@@ -118,9 +118,12 @@ class Handover:
         """Gives away all but the client who is being served, while he is."""
         guard = self.guard
         others = list(self._connections.values())
-        while others and guard.out_fd >= 0:
-            some, others = others[:BATCH], others[BATCH:]
-            if not self.give([one for one in some if one.fd != guard.out_fd]):
+        heavy = [one for one in others if one.outbox is not None and one.outbox.is_heavy]
+        light = [one for one in others if one.outbox is None or not one.outbox.is_heavy]
+        # Those with a long answer in memory, which goes to a file first, last and one by one.
+        some = [light[start : start + BATCH] for start in range(0, len(light), BATCH)]
+        for batch in [*some, *([one] for one in heavy)]:
+            if guard.out_fd < 0 or not self.give([one for one in batch if one.fd != guard.out_fd]):
                 return
             self._slot.turned()
 

@@ -8,6 +8,7 @@ import os
 import socket
 from collections import deque
 from itertools import groupby
+from sys import getrefcount
 
 from .spool import Spool, Spools, file_in_memory
 
@@ -19,6 +20,11 @@ PIECES_MAX = 64
 FLUSH_BYTES = 4 * 1024 * 1024
 # Beyond this an answer that comes piece by piece waits in a file.
 MEMORY_BYTES = 256 * 1024
+# Beyond this, in all outboxes of a worker, an answer that came as one piece does not wait in memory either.
+MEMORY_ALL = 64 * 1024 * 1024
+# What all answers may take of http.spool_max: they can wait, which bodies can not, and gigabytes that a disk
+# has not written yet (a tenth of the memory, vm.dirty_background_ratio) would make the writing wait.
+SHARE = 0.25
 # A spool is closed when all of it has been sent, so an answer of any length leaves only so much behind it
 # on the disk.
 SPOOL_BYTES = 64 * 1024 * 1024
@@ -61,7 +67,7 @@ class Outbox:
     @property
     def is_beyond(self) -> bool:
         """Whether it has bytes in spools while those of all clients together have reached their bound."""
-        return self.waiting > self.held and self._spools.are_full()
+        return self.waiting > self.held and self._spools.are_full(SHARE)
 
     def add(self, piece: bytes | memoryview) -> None:
         """Takes bytes, in a file if there are many already; OSError when there is no room for it."""
@@ -78,7 +84,50 @@ class Outbox:
             self._spill(piece, None)
         else:
             self._items.append(memoryview(piece))
-            self.held += size
+            self._hold(size)
+
+    def _hold(self, size: int) -> None:
+        """So many bytes more in memory, or fewer."""
+        self.held += size
+        self._spools.in_memory += size
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether it has more in memory than an answer that comes piece by piece may have."""
+        return self.held > MEMORY_BYTES
+
+    def relieve(self) -> None:
+        """The answer is whole: where many clients are slow, memory gives away what is nobody's but theirs.
+
+        An object that the application keeps for itself would take its memory all the same; it has more
+        references than that of our memoryview and that of the question. What finds no room stays.
+        """
+        if self._spools.in_memory > MEMORY_ALL and self.is_heavy:
+            objects = (item.obj for item in self._items if isinstance(item, memoryview))
+            if all(getrefcount(one) <= 3 for one in objects):
+                try:
+                    self.unload()
+                except OSError:
+                    pass
+
+    def unload(self) -> None:
+        """Puts all that is in memory into spools. Raises OSError when there is no room; the rest stays."""
+        self._spools.ask(SHARE)
+        items, self._items = self._items, deque()
+        last: Stretch | None = None
+        try:
+            while items:
+                item = items[0]
+                if isinstance(item, Stretch):
+                    self._items.append(item)
+                    last = None
+                else:
+                    self._spill(item, last)
+                    last = self._items[-1]  # type: ignore[assignment]
+                    self._hold(-len(item))
+                items.popleft()
+        finally:
+            self._items.extend(items)
 
     def add_file(self, fd: int, offset: int, count: int) -> None:
         """Takes a stretch of a file, whose descriptor it duplicates."""
@@ -120,7 +169,7 @@ class Outbox:
                 break
             views.append(item)
         sent = count = sock.send(views[0], FLAGS) if len(views) == 1 else sock.sendmsg(views, (), FLAGS)
-        self.held -= sent
+        self._hold(-sent)
         self.waiting -= sent
         for view in views:
             if count < len(view):
@@ -145,7 +194,10 @@ class Outbox:
 
     def pack(self, spare: list[int]) -> tuple[list[tuple[int, int, int]], list[int]]:
         """What is held, for unpack() in another process: (offset, count, size of the spool or 0) of stretches
-        of files, and their descriptors. Bytes in memory become files in memory, which are in `spare` too."""
+        of files, and their descriptors. Bytes in memory become files in memory, which are in `spare` too; so
+        many that this would double them go to spools. Raises OSError when there is no room."""
+        if self.is_heavy:
+            self.unload()
         stretches: list[tuple[int, int, int]] = []
         fds: list[int] = []
         for is_file, group in groupby(self._items, lambda item: isinstance(item, Stretch)):
@@ -174,7 +226,8 @@ class Outbox:
             if isinstance(item, Stretch):
                 item.close()
         self._items.clear()
-        self.held = self.waiting = 0
+        self._hold(-self.held)
+        self.waiting = 0
 
 
 def send_file(sock: socket.socket, fd: int, offset: int, count: int) -> int:

@@ -28,7 +28,7 @@ class Spools:
     thousandth of the bound, so that by so much each may go beyond it.
     """
 
-    __slots__ = ("_grown", "_held", "_most", "_step", "_tally", "directory")
+    __slots__ = ("_grown", "_held", "_most", "_step", "_tally", "directory", "in_memory")
 
     def __init__(self, directory: str, most: int, tally: Tally) -> None:
         """`most` 0: no bound."""
@@ -36,6 +36,8 @@ class Spools:
         self._most = most
         self._tally = tally
         self._held = 0
+        self.in_memory = 0
+        """Bytes of answers that are in no spool, but in the worker's memory."""
         self._step = self._grown = most // 1000
 
     def open(self) -> "Spool":
@@ -49,11 +51,16 @@ class Spools:
             self._grown += size
         self._tally.spooled(self._held)
 
-    def are_full(self) -> bool:
-        """Whether those of all workers together have reached the bound."""
+    def ask(self, share: float = 1.0) -> None:
+        """Raises OSError when that share of the bound has been reached."""
+        if self.are_full(share):
+            raise OSError(errno.EDQUOT, "http.spool_max has been reached")
+
+    def are_full(self, share: float = 1.0) -> bool:
+        """Whether those of all workers together have reached that share of the bound."""
         if not self._most or self._grown < self._step:
             return False
-        if self._tally.spooled_by_all() >= self._most:
+        if self._tally.spooled_by_all() >= self._most * share:
             return True
         self._grown = 0
         return False
@@ -152,8 +159,7 @@ class Body:
             if not self.memory_max or self.size <= self.memory_max:
                 return
             pieces, self._pieces = self._pieces, []
-        if self._spools.are_full():
-            raise OSError(errno.EDQUOT, "http.spool_max has been reached")
+        self._spools.ask()
         if self._file is None:
             self._file = self._spools.open()
         self._file.add(pieces)

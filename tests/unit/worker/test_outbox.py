@@ -131,6 +131,7 @@ def test_what_is_in_files_counts_until_it_has_been_sent(
 ) -> None:
     monkeypatch.setattr(outboxes, "MEMORY_BYTES", 10)
     monkeypatch.setattr(outboxes, "SPOOL_BYTES", 8)
+    monkeypatch.setattr(outboxes, "SHARE", 1.0)
     sock = FakeSocket([])
     monkeypatch.setattr(outboxes, "send_file", lambda _, fd, at, n: sock.send(os.pread(fd, n, at), 0x40))
     tally = FakeTally()
@@ -203,3 +204,26 @@ def test_a_file_that_could_not_be_written_can_be_let_go(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert tally.mine == 0
+
+
+def test_where_many_clients_are_slow_whole_answers_go_to_files_but_for_those_the_application_keeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outboxes, "MEMORY_BYTES", 10)
+    monkeypatch.setattr(outboxes, "MEMORY_ALL", 50)
+    tally = FakeTally()
+    ours = spools(tmp_path, 0, tally)
+    kept = bytes(40)
+    shared, own, late, short = (Outbox(ours) for _ in range(4))
+    shared.add(kept)
+    own.add(bytes(range(40)))
+    late.add(memoryview(bytes(range(30)))[5:])
+    short.add(bytes(range(5)))
+    for outbox in (shared, own, late, short):
+        outbox.relieve()
+    # 110 bytes together; when the second had gone to a file, 70 were still too many.
+    assert [outbox.held for outbox in (shared, own, late, short)] == [40, 0, 0, 5]
+    assert (ours.in_memory, tally.mine) == (45, 65)
+    for outbox in (shared, own, late, short):
+        outbox.close()
+    assert (ours.in_memory, tally.mine) == (0, 0)
