@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 # So many pieces, one behind the other, show how quickly they come.
-BURST = 4
+BURST = 8
 
 
 class Sink(Protocol):
