@@ -145,17 +145,22 @@ class Handover:
         for connection in connections:
             if not is_portable(connection) or self._roster.is_taken(connection.fd):
                 continue
+            # Its own, for the message that it will go with.
+            made: list[int] = []
             try:
-                parcel = pack(connection, spare)
+                parcel = pack(connection, made)
             except OSError:
                 # No descriptor for its bytes, or no memory: it stays.
+                _close(made)
                 continue
             if len(parcels) == batch or count + len(parcel[1]) > FDS_PER_MESSAGE:
                 if not self._send(given, parcels, spare):
+                    _close(made)
                     return False
                 given, parcels, spare, count = [], [], [], 0
             given.append(connection)
             parcels.append(parcel)
+            spare += made
             count += len(parcel[1])
         return self._send(given, parcels, spare)
 
@@ -164,8 +169,7 @@ class Handover:
         for connection in given:
             self._roster.leave(connection.fd)
         was_given = not parcels or self.relay.give(parcels)
-        for fd in spare:
-            os.close(fd)
+        _close(spare)
         for connection in given:
             if was_given:
                 connection.close()
@@ -217,3 +221,8 @@ class Handover:
             if connection is not None:
                 taken.append(connection)
         return taken
+
+
+def _close(fds: Iterable[int]) -> None:
+    for fd in fds:
+        os.close(fd)

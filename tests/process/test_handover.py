@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from corn_systemd.relay import Relay
+from corn_systemd.relay import BATCH, Relay
 from corn_systemd.systemd import messages
 from tests.apps import echo
 
@@ -233,6 +233,23 @@ def test_a_worker_that_leaves_gives_its_clients_to_the_others(pair: Pair) -> Non
         while len(data) < LONG:
             data += reader.recv(1 << 20)
         assert data == b"x" * LONG
+
+
+def test_a_crowd_with_half_read_bodies_goes_with_a_worker_that_leaves(pair: Pair) -> None:
+    clients = [pair.busy.connect() for _ in range(2 * BATCH + 7)]
+    for number, client in enumerate(clients):
+        client.sendall(get("/", "Content-Length: 8", method="POST") + b"<%03d" % number)
+    pair.busy.slot.has(len(clients))
+    with pair.busy.connect() as last:
+        last.sendall(get("/", "Connection: close"))
+        read_all(last)
+    pair.busy.leave(0.0, hand_over=True)
+    pair.busy.thread.join(DEADLINE)
+    pair.idle.__enter__()
+    for number, client in enumerate(clients):
+        with client:
+            client.sendall(b"%03d>" % number)
+            assert b"close" not in read_until(client, b"<%03d%03d>" % (number, number))
 
 
 def test_what_no_worker_has_packed_is_told_and_harms_nobody(pair: Pair) -> None:
