@@ -1,7 +1,8 @@
 """Which connections a worker has, in memory that the master can read when the worker can not answer it.
 
-A byte for each descriptor, and a line of text for those that were introduced by a proxy. The worker writes;
-only while it is stopped (SIGSTOP) the master writes too, that it has taken some. Decides nothing.
+Two bytes for each descriptor, and a line of text for those that were introduced by a proxy. The worker writes
+the first, the master the second, that it has taken one, and only while the worker is stopped (SIGSTOP): who
+puts down what he is about to do before he looks at the other's byte can not miss it. Decides nothing.
 """
 
 import fcntl
@@ -15,13 +16,13 @@ from .errors import Unavailable
 # Descriptors beyond it are on no roster: their connections are given by the worker itself, or not at all.
 SIZE_MAX = 65536
 _TEXT_SIZE = 128
+_ROW = 2 + _TEXT_SIZE
 
 # A byte is 0 for no connection, else the number of its door + 1, with HELD where a part of a request or of an
-# answer is in the worker's own memory; or TAKEN. Byte 0, no client's, counts how often the master has taken.
+# answer is in the worker's own memory. Byte 0, no client's, is set when the master has taken some.
 HELD = 0x80
-TAKEN = 0xFF
 DOOR_MAX = 0x7E
-_COUNT = 0
+HAS_TAKEN = 0
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _FREE = bytes(range(1, DOOR_MAX + 1))
 
@@ -31,9 +32,9 @@ class Roster:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self.size = os.fstat(fd).st_size // (1 + _TEXT_SIZE)
-        self.marks = mmap.mmap(fd, self.size * (1 + _TEXT_SIZE))
-        """A byte for each descriptor; the first tells by its change that the master has taken some."""
+        self.size = os.fstat(fd).st_size // _ROW
+        self.marks = mmap.mmap(fd, self.size * _ROW)
+        """A byte for each descriptor, then another for each that was taken, then their texts."""
 
     @classmethod
     def create(cls) -> "Roster":
@@ -42,7 +43,7 @@ class Roster:
         size = SIZE_MAX if limit == resource.RLIM_INFINITY else min(limit, SIZE_MAX)
         try:
             fd = os.memfd_create("corn-roster", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-            os.ftruncate(fd, size * (1 + _TEXT_SIZE))
+            os.ftruncate(fd, size * _ROW)
             # Who maps it can rely on it: memory that is cut off would be SIGBUS for the master.
             fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
             return cls(fd)
@@ -62,10 +63,12 @@ class Roster:
 
     # The worker's.
 
-    def enter(self, fd: int, door: int) -> None:
-        """A connection that came in by the door of this number, and of which all bytes are the kernel's."""
+    def enter(self, fd: int, door: int, is_held: bool = False) -> None:
+        """A connection that came in by the door of this number; all its bytes are the kernel's, or not."""
         if fd < self.size:
-            self.marks[fd] = door + 1 if door < DOOR_MAX else HELD
+            # In this order, and the mark as a whole: from then on the master may take it.
+            self.marks[self.size + fd] = 0
+            self.marks[fd] = HELD if is_held or door >= DOOR_MAX else door + 1
 
     def hold(self, fd: int) -> None:
         """A part of it is in memory here from now on."""
@@ -82,7 +85,7 @@ class Roster:
         line = text.encode("latin-1")
         if fd >= self.size or len(line) >= _TEXT_SIZE:
             return False
-        start = self.size + fd * _TEXT_SIZE
+        start = self._text_at(fd)
         self.marks[start : start + len(line) + 1] = line + b"\0"
         return True
 
@@ -91,33 +94,37 @@ class Roster:
             self.marks[fd] = 0
 
     def is_taken(self, fd: int) -> bool:
-        return fd < self.size and self.marks[fd] == TAKEN
+        return fd < self.size and self.marks[self.size + fd] != 0
 
     # The master's.
 
     def free(self) -> Iterator[tuple[int, int, str]]:
         """(descriptor, door, introduction) of the connections that anybody could serve."""
         flags = self.marks[: self.size].rstrip(b"\0")
+        taken = self.marks[self.size : self.size + len(flags)]
         for fd in range(1, len(flags)):
-            if 0 < flags[fd] <= DOOR_MAX:
-                start = self.size + fd * _TEXT_SIZE
+            if 0 < flags[fd] <= DOOR_MAX and not taken[fd]:
+                start = self._text_at(fd)
                 text = self.marks[start : start + _TEXT_SIZE].partition(b"\0")[0]
                 yield fd, flags[fd] - 1, text.decode("latin-1")
 
     def count(self, but: int) -> tuple[int, int]:
         """(the connections, those of them of which the worker holds a part), without the one at `but`."""
-        flags = bytearray(self.marks[: self.size].rstrip(b"\0"))
-        for fd in (_COUNT, but):
-            if 0 <= fd < len(flags):
-                flags[fd] = 0
-        here = flags.translate(None, bytes((0, TAKEN)))
+        flags = self.marks[: self.size].rstrip(b"\0")
+        taken = self.marks[self.size : self.size + len(flags)]
+        here = bytes(
+            flag for fd, flag in enumerate(flags) if flag and not taken[fd] and fd not in (HAS_TAKEN, but)
+        )
         return len(here), len(here.translate(None, _FREE))
 
     def take(self, fds: list[int]) -> None:
-        """These are no longer the worker's, which is stopped and will see that the first byte has changed."""
+        """These are no longer the worker's, which is stopped and will see that the first byte is set."""
         for fd in fds:
-            self.marks[fd] = TAKEN
-        self.marks[_COUNT] = (self.marks[_COUNT] + 1) % 256
+            self.marks[self.size + fd] = 1
+        self.marks[HAS_TAKEN] = 1
+
+    def _text_at(self, fd: int) -> int:
+        return 2 * self.size + fd * _TEXT_SIZE
 
     def close(self) -> None:
         self.marks.close()

@@ -10,6 +10,7 @@ from typing import IO, Any
 from ..errors import BadRequest
 from ..http.request import RequestHead
 from ..http.response import http_date
+from ..roster import HAS_TAKEN
 from ..scoreboard import Slot
 from ..systemd import messages
 from ..systemd.journal import Journal
@@ -97,7 +98,7 @@ class Caller:
         exchange.begin(self._application, made)
         slot.end()
         guard.out_fd = -1
-        if guard.is_contested or guard.marks[0] != guard.seen:
+        if guard.is_contested or guard.marks[HAS_TAKEN]:
             self._handover.come_back()
         self._settle(connection, exchange)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ..lifeline import Nonsense
 from ..policy.share import Sibling, surplus
 from ..relay import BATCH, FDS_PER_MESSAGE, Parcel, Relay
-from ..roster import Roster
+from ..roster import HAS_TAKEN, Roster
 from ..scoreboard import ANSWERED, READY, REQUESTS, STATE, WAITING, Scoreboard, Slot
 from ..systemd import messages
 from ..systemd.journal import Journal
@@ -30,7 +30,7 @@ class Guard:
     The interpreter runs one thread at a time, so each sees what the other has written before (Dekker).
     """
 
-    __slots__ = ("_lock", "is_contested", "marks", "out_fd", "seen")
+    __slots__ = ("_lock", "is_contested", "marks", "out_fd")
 
     def __init__(self, roster: Roster) -> None:
         self.out_fd = -1
@@ -39,7 +39,6 @@ class Guard:
         """Whether the helper is at work, or about to find out that it may not be."""
         self._lock = _thread.allocate_lock()
         self.marks = roster.marks
-        self.seen = self.marks[0]
 
     def __enter__(self) -> None:
         """The helper comes."""
@@ -55,9 +54,9 @@ class Guard:
         taken connections meanwhile."""
         with self._lock:
             pass
-        if self.marks[0] == self.seen:
+        if not self.marks[HAS_TAKEN]:
             return False
-        self.seen = self.marks[0]
+        self.marks[HAS_TAKEN] = 0
         return True
 
 
@@ -123,7 +122,9 @@ class Handover:
         # Those with a long answer in memory, which goes to a file first, last and one by one.
         some = [light[start : start + BATCH] for start in range(0, len(light), BATCH)]
         for batch in [*some, *([one] for one in heavy)]:
-            if guard.out_fd < 0 or not self.give([one for one in batch if one.fd != guard.out_fd]):
+            # Read once: where it changes meanwhile the worker's thread waits, and its client is its own.
+            out_fd = guard.out_fd
+            if out_fd < 0 or not self.give([one for one in batch if one.fd != out_fd]):
                 return
             self._slot.turned()
 
@@ -143,7 +144,11 @@ class Handover:
         spare: list[int] = []
         count = 0
         for connection in connections:
-            if not is_portable(connection) or self._roster.is_taken(connection.fd):
+            if not is_portable(connection):
+                continue
+            # In this order: what the master has not taken by now it leaves alone, however long this takes.
+            self._roster.hold(connection.fd)
+            if self._roster.is_taken(connection.fd):
                 continue
             # Its own, for the message that it will go with.
             made: list[int] = []
@@ -152,10 +157,12 @@ class Handover:
             except OSError:
                 # No descriptor for its bytes, or no memory: it stays.
                 _close(made)
+                connection.enlist()
                 continue
             if len(parcels) == batch or count + len(parcel[1]) > FDS_PER_MESSAGE:
                 if not self._send(given, parcels, spare):
                     _close(made)
+                    connection.enlist()
                     return False
                 given, parcels, spare, count = [], [], [], 0
             given.append(connection)

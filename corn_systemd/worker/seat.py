@@ -35,9 +35,7 @@ class Seat:
 
     def enlist(self) -> None:
         """Puts it on the roster as what it is."""
-        self.roster.enter(self.fd, self.door)
-        if self.is_held:
-            self.roster.hold(self.fd)
+        self.roster.enter(self.fd, self.door, self.is_held)
 
     def hold(self) -> None:
         """A part of it is here from now on, so that nobody could go on with the socket alone."""

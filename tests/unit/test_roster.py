@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from corn_systemd.roster import DOOR_MAX, Roster
+from corn_systemd.roster import DOOR_MAX, HAS_TAKEN, Roster
 
 
 @pytest.fixture
@@ -31,14 +31,34 @@ def test_the_master_finds_what_is_free(pair: tuple[Roster, Roster]) -> None:
 
 def test_what_the_master_takes_is_seen_by_the_worker(pair: tuple[Roster, Roster]) -> None:
     mine, theirs = pair
-    before = mine.marks[0]
     mine.enter(7, 0)
     mine.enter(8, 0)
     theirs.take([7])
-    assert mine.marks[0] != before
+    assert mine.marks[HAS_TAKEN]
     assert mine.is_taken(7) and not mine.is_taken(8)
     assert [fd for fd, _, _ in theirs.free()] == [8]
     assert theirs.count(but=-1) == (1, 0)
+
+
+def test_what_is_being_given_is_not_taken_and_what_was_taken_stays_so(pair: tuple[Roster, Roster]) -> None:
+    mine, theirs = pair
+    mine.enter(7, 0)
+    mine.enter(8, 0)
+    mine.hold(7)
+    assert [fd for fd, _, _ in theirs.free()] == [8]
+    theirs.take([8])
+    mine.hold(8)
+    assert mine.is_taken(8), "its own mark does not hide it"
+    mine.leave(8)
+    mine.enter(8, 0)
+    assert not mine.is_taken(8), "another of the same number"
+
+
+def test_no_number_of_rescues_is_mistaken_for_none(pair: tuple[Roster, Roster]) -> None:
+    mine, theirs = pair
+    for fd in range(1, 257):
+        theirs.take([fd])
+    assert mine.marks[HAS_TAKEN]
 
 
 def test_an_introduction_is_kept_as_long_as_there_is_room(pair: tuple[Roster, Roster]) -> None:
