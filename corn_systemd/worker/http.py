@@ -33,6 +33,8 @@ EVENTS_MAX = 16
 TICK = 1.0
 # Whoever has several clients asking at once looks so often whether others have nothing to do.
 SHARE_EVERY = 0.05
+# Who leaves while nobody has room for its clients tries again so often.
+GIVE_EVERY = 0.02
 # So much of a round without waiting counts as listening; the rest is the application's time.
 ROUND_MAX = 0.25
 
@@ -71,8 +73,8 @@ class HttpWorker(Reception):
         shortest = min(self.keepalive, self.head_timeout, self.body_pace.timeout, self.write_timeout)
         self._tick = min(TICK, shortest / 4)
         self._is_leaving = False
-        self._leave_at = inf
-        """When it asks its idle clients to leave."""
+        self._leave_at = self._give_until = inf
+        """When it asks its idle clients to leave, and until when it tries to give them to others."""
         self._leaves_to_others = False
         """Whether others go on serving its clients when it leaves."""
         self._reason = ""
@@ -184,6 +186,7 @@ class HttpWorker(Reception):
                 if message.kind == "drain":
                     self._is_leaving = True
                     self._leave_at = time.monotonic() + float(message.fields.get("linger", 0.0))
+                    self._give_until = self._leave_at
                     self._leaves_to_others = bool(message.fields.get("hand_over"))
                     self.caller.keeps = self._leaves_to_others
                     self._accept_more(False)
@@ -195,7 +198,13 @@ class HttpWorker(Reception):
     def _leave(self, now: float) -> None:
         """Once nobody is here any more; who can be given to others is, and has not noticed it."""
         if self._leaves_to_others and self._connections:
-            self.caller.keeps = self._leaves_to_others = self._handover.give(list(self._connections.values()))
+            if self._handover.give(list(self._connections.values())):
+                # Those that are left are tied to this process: it hears of them.
+                self._leave_at = now + self._tick
+            elif now < self._give_until:
+                self._leave_at = now + GIVE_EVERY
+            else:
+                self.caller.keeps = self._leaves_to_others = False
         elif now >= self._leave_at:
             self._leave_at = now + self._tick
             self._leave_idle()

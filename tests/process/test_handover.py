@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -233,6 +234,24 @@ def test_a_worker_that_leaves_gives_its_clients_to_the_others(pair: Pair) -> Non
         while len(data) < LONG:
             data += reader.recv(1 << 20)
         assert data == b"x" * LONG
+
+
+def test_a_worker_that_leaves_does_not_spin_for_who_must_stay(tmp_path: Path) -> None:
+    with Pair(tmp_path, spool_max=1024 * 1024) as pair, pair.busy.connect(4096) as reader:
+        reader.sendall(get("/long"))
+        read_head(reader)
+        pair.busy.leave(0.0, hand_over=True)
+        clock = time.pthread_getcpuclockid(pair.busy.thread.ident or 0)
+        before = time.clock_gettime(clock)
+        pair.busy.thread.join(0.5)
+        assert pair.busy.thread.is_alive()
+        assert time.clock_gettime(clock) - before < 0.1
+        data = bytearray()
+        while len(data) < LONG:
+            data += reader.recv(1 << 20)
+        assert data == b"x" * LONG
+        pair.busy.thread.join(DEADLINE)
+        assert pair.busy.reason == "drained"
 
 
 def test_a_crowd_with_half_read_bodies_goes_with_a_worker_that_leaves(pair: Pair) -> None:
