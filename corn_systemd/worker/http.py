@@ -130,6 +130,13 @@ class HttpWorker(Reception):
             # Deadlines count the time in which clients were listened to, not that of the application.
             self.clock += now - before + (round_time if round_time < ROUND_MAX else ROUND_MAX)
             others = None
+            is_welcome = timeout == 0.0 or len(found) == 1
+            if not is_welcome:
+                # It slept, and may be the only one whom the kernel woke for who comes in (EPOLLEXCLUSIVE):
+                # behind a client's request, who knows how long, nobody else would look for them.
+                coming = [fd for fd, _ in found if fd not in connections]
+                coming.sort(key=self._doors.__contains__)
+                self._welcome(coming, now - before > AWAY, False)
             for _ in range(len(queue)):
                 queue.popleft().turn()
             for fd, mask in events:
@@ -145,7 +152,7 @@ class HttpWorker(Reception):
                     connection.lose()
                 else:
                     connection.readable()
-            if others is not None:
+            if others is not None and is_welcome:
                 self._welcome(others, now - before > AWAY, len(found) > len(others))
             if now >= tick_at:
                 tick_at = now + self._tick

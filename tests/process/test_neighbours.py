@@ -104,6 +104,21 @@ def test_nobody_waits_behind_a_neighbour(shop: Start, target: str, bound: float)
         client.close()
 
 
+def test_who_comes_in_does_not_wait_behind_who_asks_a_moment_later(shop: Start) -> None:
+    corn = shop(APP, workers=4)
+    for _ in range(8):
+        # The kernel wakes one worker for a new connection: the one that slept last, which is this client's.
+        with connect(corn.sockets[0]) as client:
+            pid = ask(client)
+            corn.until(lambda: not any("request" in row for row in corn.workers()), "an idle moment")
+            with connect(corn.sockets[0]) as new:
+                client.sendall(get("/sleep?0.8"))
+                began = time.monotonic()
+                ask(new)
+                assert time.monotonic() - began < 0.4
+            assert read_until(client, b"\n").rpartition(b"\r\n\r\n")[2].strip() == pid
+
+
 def test_nobody_dies_with_a_neighbour(shop: Start) -> None:
     corn = shop(APP, workers=1)
     idle, head, body, reader, last, kept = (connect(corn.sockets[0], 4096) for _ in range(6))
