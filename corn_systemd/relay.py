@@ -7,6 +7,7 @@ here waits, and nothing knows what a connection is.
 
 import os
 import resource
+import select
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -33,6 +34,8 @@ class Relay:
     def __init__(self, giving: socket.socket, taking: socket.socket) -> None:
         self._sockets = (giving, taking)
         self._giving, self._taking = Lifeline(giving), Lifeline(taking)
+        self._poller = select.poll()
+        self._poller.register(taking, select.POLLIN)
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._connections_max = limit - min(_SPARE_FDS, limit // 2) if limit > 0 else 1 << 30
 
@@ -62,6 +65,10 @@ class Relay:
         fds = tuple(fd for _, parcel_fds in parcels for fd in parcel_fds)
         values = [[values, len(parcel_fds)] for values, parcel_fds in parcels]
         return len(fds) <= FDS_PER_MESSAGE and self._giving.send("connections", fds, parcels=values)
+
+    def is_waiting(self) -> bool:
+        """Whether something lies in the queue."""
+        return bool(self._poller.poll(0))
 
     def has_room(self, connections: int) -> bool:
         """Whether who has so many connections can take more."""

@@ -57,10 +57,12 @@ class Watch:
         glances = self._glances()
         asked: dict[int, Asked] = {}
         look_at = now + TICK
+        is_clogged = bool(glances) and self._relay.is_waiting()
         for record, seen in glances:
             deed, memory, due = relief(
-                seen.request, seen.began_at, seen.connections, seen.turns, self._asked.get(record.key), now
-            )
+                seen.request, seen.began_at, seen.connections, seen.turns, self._asked.get(record.key), now,
+                is_clogged=is_clogged,
+            )  # fmt: skip
             if memory is not None:
                 asked[record.key] = memory
             look_at = min(look_at, due)

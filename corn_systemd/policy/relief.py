@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 # A request that takes longer keeps others waiting (issue: 100 ms at most, 200 where the lock is kept).
 TICK = 0.05
+# Where nobody takes from the relay it waits for so long: what is given then only goes round.
+TICK_CLOGGED = 1.0
 # What neither the worker nor the master could hand over is tried again, ever more seldom.
 PATIENCE_MAX = 1.0
 
@@ -39,14 +41,24 @@ class Relief(NamedTuple):
 
 
 def relief(
-    request: int, began_at: float, connections: int, turns: int, asked: Asked | None, now: float
+    request: int,
+    began_at: float,
+    connections: int,
+    turns: int,
+    asked: Asked | None,
+    now: float,
+    *,
+    is_clogged: bool = False,
 ) -> Relief:
     """What to do for a worker in its `request` (0: in none) that has so many connections and whose helper
-    has had so many turns; what to remember, and when to ask again."""
+    has had so many turns; what to remember, and when to ask again. `is_clogged`: what others have given still
+    lies in the relay, since nobody has a moment for it."""
     if not request or connections < 2:
         return Relief(Deed.NOTHING, None, inf)
     if asked is None or asked.request != request:
         due = began_at + TICK
+        if is_clogged and due <= now < began_at + TICK_CLOGGED:
+            return Relief(Deed.NOTHING, None, now + TICK)
         if now < due:
             return Relief(Deed.NOTHING, None, due)
         return Relief(Deed.NUDGE, Asked(request, now, turns), now + TICK)

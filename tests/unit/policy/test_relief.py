@@ -1,5 +1,7 @@
 from math import inf
 
+import pytest
+
 from corn_systemd.policy.relief import PATIENCE_MAX, TICK, Asked, Deed, relief
 
 
@@ -44,3 +46,11 @@ def test_the_master_is_told_when_to_look_again() -> None:
     assert relief(0, 10.0, 9, 0, None, 11.0).look_at == inf
     assert relief(1, 10.0, 9, 0, None, 10.02).look_at == 10.0 + TICK
     assert relief(1, 10.0, 9, 0, Asked(1, 10.06, 0), 10.07).look_at == 10.06 + TICK
+
+
+def test_where_nobody_takes_it_waits_for_a_second() -> None:
+    seen = relief(7, 100.0, 5, 0, None, 100.3, is_clogged=True)
+    assert (seen.deed, seen.asked) == (Deed.NOTHING, None)
+    assert seen.look_at == pytest.approx(100.35)
+    assert relief(7, 100.0, 5, 0, None, 100.35).deed is Deed.NUDGE
+    assert relief(7, 100.0, 5, 0, None, 101.0, is_clogged=True).deed is Deed.NUDGE
