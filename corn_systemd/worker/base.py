@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ..roster import Roster
 from ..scoreboard import READY, Scoreboard
 from ..settings.sections import Settings
 from ..systemd.journal import Journal
+from ..wsgi.gateway import Exchange
 from ..wsgi.target import Application
 from . import kernel
 from .http import HttpWorker
@@ -102,6 +104,26 @@ def live(birth: Birth, boot: Boot, title: kernel.Title, load: Callable[[], Appli
 def _forget(ends: Iterable[Closing]) -> None:
     for end in ends:
         end.close()
+    # Nor go on as a second worker when it comes back from the application, by SystemExit or by a return: the
+    # client is the parent's to answer, and so is everybody in the epoll that they share.
+    for name in ("_whole", "_file", "write", "_finish", "_fail", "_close"):
+        setattr(Exchange, name, _leave)
+
+
+def _leave(*_: object) -> None:
+    """The end of a child that the application has forked."""
+    error = sys.exc_info()[1]
+    status: object = 1 if error is not None else 0
+    if isinstance(error, SystemExit):
+        status = error.code or 0
+    elif error is not None:
+        traceback.print_exc()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass
+    os._exit(status if isinstance(status, int) else 1)
 
 
 def _await_adoption(between_pid: int, master_pid: int) -> None:

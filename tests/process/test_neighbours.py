@@ -31,6 +31,12 @@ def application(environ, start_response):
         sum(range(int(query)))
     elif path == "/crash":
         os.kill(os.getpid(), signal.SIGSEGV)
+    elif path == "/fork":
+        # A child that outlives its request, and ends as scripts do.
+        if os.fork() == 0:
+            time.sleep(0.2)
+            if query:
+                raise SystemExit(0)
     elif path == "/work":
         end = time.process_time() + 0.001
         while time.process_time() < end:
@@ -225,6 +231,20 @@ def test_who_was_introduced_by_a_proxy_is_known_to_the_next_one(shop: Start) -> 
     os.kill(pid, signal.SIGKILL)
     for client in clients:
         client.close()
+
+
+@pytest.mark.parametrize("target", ["/fork?exit", "/fork"])
+def test_what_an_application_forks_answers_nobody(shop: Start, target: str) -> None:
+    corn = shop(APP, workers=1)
+    client, other = connect(corn.sockets[0]), connect(corn.sockets[0])
+    pid = ask(other)
+    before = len(corn.processes())
+    assert ask(client, target) == pid
+    corn.until(lambda: len(corn.processes()) == before, "the end of the child")
+    for one in (client, other) * 20:
+        assert ask(one) == pid
+    client.close()
+    other.close()
 
 
 def test_a_reload_takes_no_connection_away(shop: Start) -> None:
