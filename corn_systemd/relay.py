@@ -37,7 +37,7 @@ class Relay:
         self._poller = select.poll()
         self._poller.register(taking, select.POLLIN)
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._connections_max = limit - min(_SPARE_FDS, limit // 2) if limit > 0 else 1 << 30
+        self._fds_max = limit - min(_SPARE_FDS, limit // 2) if limit > 0 else 1 << 30
 
     @classmethod
     def create(cls) -> "Relay":
@@ -70,9 +70,14 @@ class Relay:
         """Whether something lies in the queue."""
         return bool(self._poller.poll(0))
 
-    def has_room(self, connections: int) -> bool:
-        """Whether who has so many connections can take more."""
-        return connections < self._connections_max
+    def has_room(self) -> bool:
+        """Whether this process has numbers left for the descriptors of a message: by its lowest free one."""
+        try:
+            lowest = os.dup(self.fileno())
+        except OSError:
+            return False
+        os.close(lowest)
+        return lowest < self._fds_max
 
     def take(self) -> list[Parcel]:
         """The connections of one message, none if there is none now.

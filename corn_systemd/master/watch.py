@@ -8,6 +8,7 @@ import ctypes
 import errno
 import json
 import os
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -68,8 +69,9 @@ class Watch:
             look_at = min(look_at, due)
             if deed is Deed.NUDGE:
                 os.eventfd_write(record.nudge_fd, 1)
-            elif deed is Deed.RESCUE:
-                self._rescue(record, seen.request)
+            elif deed is Deed.RESCUE and self._rescue(record, seen.request) and memory is not None:
+                # There may be more of them, and it goes well.
+                asked[record.key] = replace(memory, patience=TICK)
         self._asked = asked
         requests = sum(seen.requests for _, seen in glances)
         if requests == self._requests and not _is_any_busy(glances):
@@ -89,35 +91,41 @@ class Watch:
             if record.slot is not None
         ]
 
-    def _rescue(self, record: Record, request: int) -> None:
+    def _rescue(self, record: Record, request: int) -> int:
         """Takes the connections of a worker that can not give them, as far as all of them is in the kernel's
-        hands. It is stopped meanwhile, so that nobody serves them twice."""
+        hands; how many. It is stopped meanwhile, so that nobody serves them twice."""
         if record.roster is None or record.slot is None or self._is_refused:
-            return
+            return 0
         slot = self._scoreboard.slot(record.slot)
         client_fd = slot.glance().client_fd
         if not any(fd != client_fd for fd, _, _ in record.roster.free()):
-            return
+            return 0
         with spawn.stopped(record.pid) as is_stopped:
             if is_stopped and slot.glance().request == request:
                 try:
-                    self._take(record, client_fd)
+                    return self._take(record, client_fd)
                 except OSError as error:
-                    self._is_refused = True
-                    self._voice.rescue_refused(os.strerror(error.errno or 0))
+                    if error.errno not in _PASSING:
+                        self._is_refused = True
+                        self._voice.rescue_refused(os.strerror(error.errno or 0))
+        return 0
 
-    def _take(self, record: Record, client_fd: int) -> None:
+    def _take(self, record: Record, client_fd: int) -> int:
         assert record.roster is not None
+        count = 0
         pidfd = os.pidfd_open(record.pid)
         try:
             free = [one for one in record.roster.free() if one[0] != client_fd][:_MOST]
             for start in range(0, len(free), BATCH):
-                if not self._pass_on(record, pidfd, free[start : start + BATCH]):
-                    return
+                taken = self._pass_on(record, pidfd, free[start : start + BATCH])
+                if not taken:
+                    break
+                count += taken
         finally:
             os.close(pidfd)
+        return count
 
-    def _pass_on(self, record: Record, pidfd: int, free: list[tuple[int, int, str]]) -> bool:
+    def _pass_on(self, record: Record, pidfd: int, free: list[tuple[int, int, str]]) -> int:
         assert record.roster is not None
         copies: list[int] = []
         try:
@@ -125,17 +133,21 @@ class Watch:
             taken = []
             for fd, door, introduction in free:
                 try:
+                    values = _values(door, introduction)
                     copies.append(_getfd(pidfd, fd))
+                except ValueError:
+                    # The worker's memory is not what it was.
+                    continue
                 except OSError as error:
                     if error.errno in _PASSING:
                         continue
                     raise
                 taken.append(fd)
-                parcels.append((_values(door, introduction), (copies[-1],)))
-            was_given = self._relay.give(parcels)
-            if was_given:
-                record.roster.take(taken)
-            return was_given
+                parcels.append((values, (copies[-1],)))
+            if not parcels or not self._relay.give(parcels):
+                return 0
+            record.roster.take(taken)
+            return len(taken)
         finally:
             for copy in copies:
                 os.close(copy)

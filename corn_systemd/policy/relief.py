@@ -25,12 +25,13 @@ class Deed(Enum):
 
 @dataclass(frozen=True)
 class Asked:
-    """A nudge that was given: during which request, when, what the helper had done until then, and how long
-    it has."""
+    """A nudge that was given: during which request, when, what the helper had done until then, how many
+    connections there were, and how long it has."""
 
     request: int
     at: float
     turns: int
+    connections: int
     patience: float = TICK
 
 
@@ -61,10 +62,11 @@ def relief(
             return Relief(Deed.NOTHING, None, now + TICK)
         if now < due:
             return Relief(Deed.NOTHING, None, due)
-        return Relief(Deed.NUDGE, Asked(request, now, turns), now + TICK)
+        return Relief(Deed.NUDGE, Asked(request, now, turns, connections), now + TICK)
     due = asked.at + asked.patience
     if now < due:
         return Relief(Deed.NOTHING, asked, due)
-    patience = min(2 * asked.patience, PATIENCE_MAX)
+    is_less = connections < asked.connections
+    patience = TICK if is_less else min(2 * asked.patience, PATIENCE_MAX)
     deed = Deed.RESCUE if turns == asked.turns else Deed.NUDGE
-    return Relief(deed, Asked(request, now, turns, patience), now + patience)
+    return Relief(deed, Asked(request, now, turns, connections, patience), now + patience)

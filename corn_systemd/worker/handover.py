@@ -23,6 +23,9 @@ from .door import Door
 from .host import Host
 from .parcel import is_portable, pack, unpack
 
+# So many bytes of half-read heads in one message, and a head more: as JSON they take six times that at worst.
+WEIGHT_MAX = 1024 * 1024
+
 
 class Guard:
     """Says which thread may touch connections; costs the worker two assignments and two looks a request.
@@ -142,7 +145,7 @@ class Handover:
         given: list[Connection] = []
         parcels: list[Parcel] = []
         spare: list[int] = []
-        count = 0
+        count = weight = 0
         for connection in connections:
             if not is_portable(connection):
                 continue
@@ -159,12 +162,14 @@ class Handover:
                 _close(made)
                 connection.enlist()
                 continue
-            if len(parcels) == batch or count + len(parcel[1]) > FDS_PER_MESSAGE:
+            weight += len(connection.parser.buffer)
+            if len(parcels) == batch or count + len(parcel[1]) > FDS_PER_MESSAGE or weight > WEIGHT_MAX:
                 if not self._send(given, parcels, spare):
                     _close(made)
                     connection.enlist()
                     return False
                 given, parcels, spare, count = [], [], [], 0
+                weight = len(connection.parser.buffer)
             given.append(connection)
             parcels.append(parcel)
             spare += made

@@ -148,8 +148,10 @@ class HttpWorker(Reception):
                 elif mask & EPOLLOUT:
                     connection.writable()
                 elif connection.phase != LINGERING:
-                    # EPOLLERR or EPOLLHUP: nobody is there to take an answer.
-                    connection.lose()
+                    # EPOLLERR or EPOLLHUP: nobody is there to take an answer. Not so when his number is
+                    # another's since the poll.
+                    if self.front.is_gone(connection):
+                        connection.lose()
                 else:
                     connection.readable()
             if others is not None and is_welcome:

@@ -208,8 +208,12 @@ class Outlet(Seat):
             self._drop_outbox()
 
     def gone(self) -> None:
-        """The client takes nothing more."""
+        """The client takes nothing more. A duplicate of its socket in another process shall not keep it."""
         self.is_lost = self.is_full = True
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
         self._drop_outbox()
 
     def _drop_outbox(self) -> None:

@@ -145,7 +145,7 @@ class Reception:
         if is_busy and self.now - self._took_at < TAKE_EVERY:
             return
         self._took_at = self.now
-        if not self._relay.has_room(len(self._connections)):
+        if not self._relay.has_room():
             self._take_more(False)
             return
         for connection in self._handover.take():

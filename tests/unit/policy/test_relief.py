@@ -45,7 +45,7 @@ def test_another_request_is_another_story() -> None:
 def test_the_master_is_told_when_to_look_again() -> None:
     assert relief(0, 10.0, 9, 0, None, 11.0).look_at == inf
     assert relief(1, 10.0, 9, 0, None, 10.02).look_at == 10.0 + TICK
-    assert relief(1, 10.0, 9, 0, Asked(1, 10.06, 0), 10.07).look_at == 10.06 + TICK
+    assert relief(1, 10.0, 9, 0, Asked(1, 10.06, 0, 9), 10.07).look_at == 10.06 + TICK
 
 
 def test_where_nobody_takes_it_waits_for_a_second() -> None:
