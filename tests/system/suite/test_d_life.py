@@ -62,6 +62,8 @@ def test_the_neighbours_of_a_stuck_worker_are_served_under_all_hardening(instanc
     pid, its = max(pids.items(), key=lambda item: len(item[1]))
     stuck, *others = its
     stuck.request("GET", "/lock")
+    # Not before: what is read in one round with it may be answered first.
+    wait_for(lambda: "GET /lock" in sh("corn", "status", "shop").stdout, "the worker to be stuck")
     # Ten times what they may wait.
     for client in others:
         client.sock.settimeout(2)
