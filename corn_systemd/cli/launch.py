@@ -4,7 +4,6 @@ Takes what systemd passed, finds or binds the sockets, makes the instance's plac
 master. What goes wrong before the master lives is told in the same way as after it.
 """
 
-import errno
 import faulthandler
 import os
 import socket
@@ -56,10 +55,10 @@ def launch(name: str, read: Callable[[], Loaded], default: Address | None = None
     try:
         loaded = read()
         settings = _fit(loaded.settings, user)
-        directory = place.own(name)
+        directory = place.claimed(name)
         own = default or Address("unix", path=os.path.join(directory, "http.sock"))
         listeners = sockets.take(settings.listen or _addresses(at_hand) or (own,), at_hand)
-        control = Control(*_control(name, directory))
+        control = Control.create(os.path.join(directory, "control"))
         scoreboard = Scoreboard.create(SLOTS, os.path.join(directory, "scoreboard"))
         relay = Relay.create()
     except CornError as error:
@@ -106,16 +105,6 @@ def stored_name(address: Address) -> str:
     """Under what a socket is stored (FDNAME=, sd_pid_notify_with_fds(3): ASCII without ":", 255 at most)."""
     text = f"{_STORED}-{address}".replace(":", "_")
     return "".join(character if "!" <= character <= "~" else "?" for character in text)[:255]
-
-
-def _control(name: str, directory: str) -> tuple[str, socket.socket]:
-    path = os.path.join(directory, "control")
-    try:
-        return path, sockets.bind(Address("unix", path=path, mode=0o660))
-    except ConfigError as error:
-        if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE:
-            raise ConfigError(f"instance {name} runs already: {error}") from error
-        raise
 
 
 def _tell(listeners: Listeners, journal: Journal, notifier: Notifier, name: str, is_service: bool) -> None:

@@ -1,13 +1,16 @@
 """Where an instance keeps what tools find it by: its control socket and its scoreboard."""
 
+import fcntl
 import os
 import stat
 import tempfile
 
-from ..errors import Unavailable
+from ..errors import ConfigError, Unavailable
 from ..settings.load import is_name
 
 RUN = "/run/corn"
+# Locked directories by their descriptors: for as long as this process lives, and no longer.
+_claims: dict[str, int] = {}
 
 
 def own(name: str) -> str:
@@ -28,6 +31,36 @@ def own(name: str) -> str:
         os.makedirs(directory, 0o700, exist_ok=True)
     except OSError as error:
         raise Unavailable(f"can not make {directory}: {error.strerror}; set XDG_RUNTIME_DIR") from error
+    return directory
+
+
+def claim(directory: str) -> bool:
+    """Whether the instance that keeps its things in `directory` is ours, from now until this process ends.
+
+    Of several that start at one moment one gets it (flock(2)); a child does not inherit it.
+    """
+    if directory in _claims:
+        return True
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise Unavailable(f"can not open {directory}: {error.strerror}") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        return False
+    _claims[directory] = fd
+    return True
+
+
+def claimed(name: str) -> str:
+    """The directory of an instance, which is ours from now on; ConfigError where it is another's."""
+    directory = own(name)
+    if not claim(directory):
+        raise ConfigError(
+            f"instance {name} runs already, and has {directory}; corn status {name} tells more of it"
+        )
     return directory
 
 

@@ -1,9 +1,7 @@
 """`corn run MODULE:CALLABLE`: an application without any file, as one tries things out."""
 
 import argparse
-import os
 
-from ..listeners import is_alive
 from ..settings.kinds import Address
 from ..settings.load import Loaded, from_flags
 from . import flags, place
@@ -32,6 +30,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _free(name: str) -> str:
-    """The name, with a number behind it where an instance of that name is running."""
+    """The name, with a number behind it where an instance of that name is running; ours from now on."""
     names = (name, *(f"{name}-{number}" for number in range(2, 100)))
-    return next((one for one in names if not is_alive(os.path.join(place.own(one), "control"))), name)
+    return next((one for one in names if place.claim(place.own(one))), name)

@@ -13,9 +13,11 @@ import socket
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from .. import listeners
 from ..errors import BadRequest
 from ..http.lines import limits
 from ..http.request import parse
+from ..settings.kinds import Address
 
 _LIMITS = limits(head_max=8192, line_max=2048, fields_max=32, body_max=0)
 # They are people and monitors. One more, and the one who has been silent for longest is dropped.
@@ -51,6 +53,11 @@ class Control:
     _epoll: select.epoll | None = None
     _askers: dict[int, _Asker] = field(default_factory=dict)
     _is_accepting: bool = True
+
+    @classmethod
+    def create(cls, path: str) -> "Control":
+        """Listens at `path`; ConfigError names what stands in the way."""
+        return cls(path, listeners.bind(Address("unix", path=path, mode=0o660)))
 
     def register(self, epoll: select.epoll) -> None:
         self._epoll = epoll

@@ -130,6 +130,21 @@ def test_a_second_one_of_the_same_name_gets_a_number_and_leaves_the_first_alone(
     assert first.returncode == 0
 
 
+def test_of_several_that_start_at_one_moment_each_gets_a_name(run: Run) -> None:
+    others = [
+        run.corn("run", "hello:application", "--listen", "127.0.0.1:0", "--workers", "1") for _ in range(5)
+    ]
+    told = []
+    for process in (run.process, *others):
+        assert process.stderr is not None
+        told.append(next((line for line in process.stderr if " ready: " in line or "can not" in line), ""))
+        process.send_signal(signal.SIGTERM)
+    for process in others:
+        process.communicate(timeout=20)
+    assert all(" ready: " in line for line in told), told
+    assert len({line.partition(" ready: ")[0] for line in told}) == 6, told
+
+
 def test_an_address_in_use_is_named_with_the_cure(run: Run) -> None:
     port = run.port()
     second = run.corn("run", "hello:application", "--listen", f"127.0.0.1:{port}")

@@ -1,12 +1,10 @@
 """What stands between settings and a master."""
 
 import socket
-from pathlib import Path
 
 import pytest
 
 from corn_systemd.cli import launch
-from corn_systemd.errors import ConfigError
 from corn_systemd.settings.kinds import Address
 
 
@@ -28,14 +26,3 @@ def test_passed_sockets_say_where_to_listen_and_those_of_an_earlier_master_do_no
     with socket.create_server(("127.0.0.1", 0)) as passed, socket.create_server(("127.0.0.1", 0)) as stored:
         found = launch._addresses([("web", passed), ("corn-listener-127.0.0.1_1", stored)])
         assert found == (Address("tcp4", "127.0.0.1", passed.getsockname()[1]),)
-
-
-def test_an_instance_runs_already_only_where_one_answers(tmp_path: Path) -> None:
-    _path, control = launch._control("shop", str(tmp_path))
-    with pytest.raises(ConfigError, match=r"^instance shop runs already: can not listen on .*/control"):
-        launch._control("shop", str(tmp_path))
-    control.close()
-    with pytest.raises(ConfigError, match=r"^can not listen on .* at most 107 bytes"):
-        launch._control("shop", str(tmp_path / ("x" * 100)))
-    with pytest.raises(ConfigError, match=r"^can not listen on .* create the directory"):
-        launch._control("shop", str(tmp_path / "nowhere"))
