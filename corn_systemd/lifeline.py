@@ -43,6 +43,14 @@ class Message:
     sender: int = 0
 
 
+def packets(what: str) -> tuple[socket.socket, socket.socket]:
+    """A pair of sockets that keep messages apart; raises Unavailable with the name of what it was for."""
+    try:
+        return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError as error:
+        raise Unavailable(f"no {what}: {error.strerror}") from error
+
+
 class Lifeline:
     """One end of the pair. Whoever holds it may `receive` without waiting."""
 
@@ -53,10 +61,7 @@ class Lifeline:
     @classmethod
     def pair(cls) -> "tuple[Lifeline, socket.socket]":
         """(the master's end, the child's end still as a socket, to be handed over); raises Unavailable."""
-        try:
-            mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        except OSError as error:
-            raise Unavailable(f"no lifeline: {error.strerror}") from error
+        mine, theirs = packets("lifeline")
         mine.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         return cls(mine), theirs
 

@@ -12,8 +12,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import Unavailable
-from .lifeline import FDS_MAX, Lifeline, Nonsense
+from .lifeline import FDS_MAX, Lifeline, Nonsense, packets
 
 # So many connections go in one message: to one worker, and for one charge of the kernel's for a message. (One
 # descriptor is left for a message that is too long and goes as a file.)
@@ -42,10 +41,7 @@ class Relay:
     @classmethod
     def create(cls) -> "Relay":
         """An empty queue; raises Unavailable."""
-        try:
-            giving, taking = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        except OSError as error:
-            raise Unavailable(f"no relay: {error.strerror}") from error
+        giving, taking = packets("relay")
         giving.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _QUEUE_BYTES)
         return cls(giving, taking)
 

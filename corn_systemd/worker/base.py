@@ -106,8 +106,7 @@ def _forget(ends: Iterable[Closing]) -> None:
         end.close()
     # Nor go on as a second worker when it comes back from the application, by SystemExit or by a return: the
     # client is the parent's to answer, and so is everybody in the epoll that they share.
-    for name in ("_whole", "_file", "write", "_finish", "_fail", "_close"):
-        setattr(Exchange, name, _leave)
+    Exchange.disown(_leave)
 
 
 def _leave(*_: object) -> None:

@@ -15,7 +15,8 @@ from ..scoreboard import Slot
 from ..systemd import messages
 from ..systemd.journal import Journal
 from ..wsgi.environ import environ
-from ..wsgi.gateway import Exchange, describe
+from ..wsgi.failure import describe
+from ..wsgi.gateway import Exchange
 from ..wsgi.target import Application
 from .connection import Connection
 from .front import Front

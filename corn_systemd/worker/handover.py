@@ -80,7 +80,7 @@ class Handover:
         self._host = host
         self._connections = connections
         self._doors = doors
-        self.relay = relay
+        self._relay = relay
         self._roster = host.roster
         self._slot = slot
         self._journal = journal
@@ -180,7 +180,7 @@ class Handover:
         # Before they are there: nobody must find them in two places.
         for connection in given:
             self._roster.leave(connection.fd)
-        was_given = not parcels or self.relay.give(parcels)
+        was_given = not parcels or self._relay.give(parcels)
         _close(spare)
         for connection in given:
             if was_given:
@@ -219,7 +219,7 @@ class Handover:
     def take(self) -> list[Connection]:
         """The connections that wait for somebody, if nobody else was quicker."""
         try:
-            parcels = self.relay.take()
+            parcels = self._relay.take()
         except Nonsense as error:
             self._journal.emit(messages.HANDOVER_FAILED, cause=str(error))
             return []

@@ -163,7 +163,7 @@ class HttpWorker(Reception):
                 self._leave(now)
 
     def _welcome(self, fds: list[int], has_slept: bool, is_busy: bool) -> None:
-        """The lifeline, the relay and the doors, last: who is here already goes before who wants to come in.
+        """The lifeline, the relay and the doors: who wants to come in, or wants us to go.
 
         One connection a round: where others are idle they are quicker, and a busy worker starves nobody.
         """

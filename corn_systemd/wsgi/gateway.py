@@ -6,7 +6,6 @@ here, SystemExit and KeyboardInterrupt included: a request must not decide the l
 others wait for. (Ctrl-C is the master's business; a worker ignores SIGINT.)
 """
 
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from types import TracebackType
@@ -108,6 +107,13 @@ class Exchange:
             if sink.is_full:
                 return False
         return True
+
+    @classmethod
+    def disown(cls, leave: Callable[..., None]) -> None:
+        """In this process no answer is ours any more: whatever comes back from the application goes to
+        `leave`, which does not return."""
+        for name in ("_whole", "_file", "write", "_finish", "_fail", "_close"):
+            setattr(cls, name, leave)
 
     def abandon(self) -> None:
         """The client has gone: nothing more is taken, the application is told by close()."""
@@ -289,12 +295,3 @@ class Exchange:
         except BaseException as error:
             # The answer is whole, or its failure is known: the client is none the wiser.
             self.failure = self.failure or error
-
-
-def describe(error: BaseException) -> tuple[str, str]:
-    """(one line, the traceback from the application's first frame on) of what an application raised."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
-        trace = trace.tb_next
-    lines = traceback.format_exception(type(error), error, trace)
-    return traceback.format_exception_only(type(error), error)[-1].strip(), "".join(lines)

@@ -3,6 +3,7 @@
 Each check takes one input and returns, or raises. The same input is always judged in the same way.
 """
 
+import json
 import random
 import re
 import time
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from corn_systemd.errors import AppError, BadRequest
-from corn_systemd.http import proxy, response
+from corn_systemd.http import pages, proxy, response
 from corn_systemd.http.connection import RequestParser
 from corn_systemd.http.framing import CHUNK_LINE_MAX, Chunks
 from corn_systemd.http.lines import Limits, limits
@@ -175,7 +176,9 @@ HEAD = re.compile(
 
 
 def check_answer(data: bytes) -> None:
-    """A head that an application may send is one head, with its fields and no more."""
+    """A head that an application may send is one head, with its fields and no more; and so are those of our
+    own pages, whatever a client would rather have."""
+    check_page(data.decode("latin-1"), list(pages.REASONS)[len(data) % len(pages.REASONS)])
     status, *rest = data.decode("utf-8", "surrogateescape").split(BETWEEN_FIELDS)
     headers = []
     for field in rest:
@@ -195,6 +198,17 @@ def check_answer(data: bytes) -> None:
     assert line.has_body == (status[:3] not in ("204", "304"))
     without = response.without_length(headers)
     assert without.count("\r\n") == len(headers) - names.count("content-length")
+
+
+def check_page(accept: str, status: int) -> None:
+    whole = pages.page(status, "our words", accept)
+    head, _, body = whole.partition(b"\r\n\r\n")
+    assert HEAD.fullmatch(head + b"\r\n\r\n"), "this is not one head"
+    assert b"\r\nContent-Length: %d\r\n" % len(body) in head, "not as long as it says"
+    assert b"our words" in body
+    if b"problem+json" in head:
+        assert json.loads(body)["status"] == status
+    assert pages.page(status, "our words", accept, is_head=True) == head + b"\r\n\r\n"
 
 
 def check_introduction(data: bytes) -> None:

@@ -34,7 +34,7 @@ def test_what_is_kept_is_small() -> None:
 # Seconds, and what the instrumented parser reaches at once with its corpus.
 BOUNDED = {
     "requests": (12, 250),
-    "answers": (2, 35),
+    "answers": (2, 45),
     "proxies": (2, 30),
     "forwarded": (2, 120),
     "hosts": (2, 18),

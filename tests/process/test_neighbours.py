@@ -311,14 +311,20 @@ def _drive(clients: list[socket.socket], target: str, warm_up: int, requests: in
     return counts
 
 
-def test_who_is_left_in_the_relay_at_the_end_is_told_so(shop: Start) -> None:
-    corn = shop(APP, "stop_timeout = 1\n", workers=1)
+def behind_one_that_sleeps(corn: Corn, seconds: int) -> tuple[socket.socket, socket.socket, socket.socket]:
+    """(an idle client, one that has asked, both in the relay; one that keeps the only worker)."""
     idle, asking, kept = (connect(corn.sockets[0]) for _ in range(3))
     ask(idle)
     pid = int(ask(asking))
-    kept.sendall(get("/sleep?60"))
+    kept.sendall(get(f"/sleep?{seconds}"))
     corn.until(lambda: others_of(corn, pid) == 0, "the others to be handed over")
     asking.sendall(get("/"))
+    return idle, asking, kept
+
+
+def test_who_is_left_in_the_relay_at_the_end_is_told_so(shop: Start) -> None:
+    corn = shop(APP, "stop_timeout = 1\n", workers=1)
+    idle, asking, kept = behind_one_that_sleeps(corn, 60)
     corn.stop()
     assert read_all(asking).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert read_all(idle) == b""
@@ -328,12 +334,7 @@ def test_who_is_left_in_the_relay_at_the_end_is_told_so(shop: Start) -> None:
 
 def test_a_stop_answers_who_waits_in_the_relay(shop: Start) -> None:
     corn = shop(APP, workers=1)
-    idle, asking, kept = (connect(corn.sockets[0]) for _ in range(3))
-    ask(idle)
-    pid = int(ask(asking))
-    kept.sendall(get("/sleep?1"))
-    corn.until(lambda: others_of(corn, pid) == 0, "the others to be handed over")
-    asking.sendall(get("/"))
+    idle, asking, kept = behind_one_that_sleeps(corn, 1)
     assert corn.stop() == 0
     assert read_all(kept).startswith(b"HTTP/1.1 200 OK\r\n")
     answer = read_all(asking)

@@ -79,12 +79,16 @@ def test_a_reload_of_code_that_does_not_import_changes_nothing_and_says_why(shop
     assert "reload failed" not in corn.report()["status"]
 
 
-def test_a_traceback_of_any_length_and_script_fails_the_reload_and_nothing_else(shop: Start) -> None:
-    corn = shop()
-    corn.write("shop.py", "raise RuntimeError('漢字のエラー\\n' * 40000 + '\\udcff the end')\n")
+def refuses(corn: Corn, program: str, cause: str) -> None:
+    """A reload to such an application fails and says why, and the old one goes on serving."""
+    corn.write("shop.py", program)
     result = reload(corn)
-    assert result.returncode == 1 and "the end" in result.stderr
+    assert result.returncode == 1 and cause in result.stderr
     assert corn.get().text == "hello"
+
+
+def test_a_traceback_of_any_length_and_script_fails_the_reload_and_nothing_else(shop: Start) -> None:
+    refuses(shop(), "raise RuntimeError('漢字のエラー\\n' * 40000 + '\\udcff the end')\n", "the end")
 
 
 def test_an_environment_longer_than_a_packet_reaches_the_application(shop: Start) -> None:
@@ -134,11 +138,7 @@ def test_a_reload_of_settings_that_are_wrong_touches_nobody(shop: Start) -> None
 
 
 def test_a_worker_that_dies_at_its_birth_fails_the_reload(shop: Start) -> None:
-    corn = shop(settings="preload = false\n")
-    corn.write("shop.py", "import os\nos._exit(3)\n")
-    result = reload(corn)
-    assert result.returncode == 1 and "exit status 3" in result.stderr
-    assert corn.get().text == "hello"
+    refuses(shop(settings="preload = false\n"), "import os\nos._exit(3)\n", "exit status 3")
 
 
 def test_a_changed_listen_is_reported_as_needing_a_restart(shop: Start) -> None:

@@ -39,10 +39,13 @@ def test_without_descriptors_those_who_are_there_are_served_and_others_as_soon_a
     """Room comes as the keep-alive time of those who are there ends: nothing but time happens until then."""
     corn = shop(ROOM, '[http]\nkeepalive = "3s"', workers=1)
     (worker,) = corn.workers()
-    clients = [connect(corn.sockets[0]) for _ in range(4)]
-    for number, client in enumerate(clients):
-        client.sendall(get("/" if number else "/room?3"))
+    clients = []
+    # One after the other: who is accepted before there is a limit takes none of the room.
+    for target in ("/room?3", "/", "/", "/"):
+        client = connect(corn.sockets[0])
+        client.sendall(get(target))
         assert client.recv(65536).endswith(b"hello")
+        clients.append(client)
     late = [connect(corn.sockets[0]) for _ in range(3)]
     for client in late:
         client.sendall(get("/"))

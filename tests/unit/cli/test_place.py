@@ -22,7 +22,7 @@ def test_a_directory_is_one_process_s_until_that_has_ended(
     with other:
         assert other.stdout is not None
         assert other.stdout.readline() == "True\n"
-        with pytest.raises(ConfigError, match=f"^instance shop runs already, and has {tmp_path}; corn status"):
+        with pytest.raises(ConfigError, match=f"^instance shop runs already, and has {tmp_path};"):
             place.claimed("shop")
         other.kill()
     assert place.claimed("shop") == str(tmp_path)

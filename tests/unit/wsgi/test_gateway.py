@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from corn_systemd.errors import AppError
+from corn_systemd.wsgi.failure import describe
 from corn_systemd.wsgi.files import FileWrapper, plain_file
-from corn_systemd.wsgi.gateway import Exchange, describe
+from corn_systemd.wsgi.gateway import Exchange
 from corn_systemd.wsgi.sink import BURST
 
 from .calling import DATE, FakeSink, call
