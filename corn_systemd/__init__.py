@@ -7,7 +7,7 @@ A guided tour. Read the house from its floors up; a module imports from below on
 once), `systemd.messages` (every journal message, a row each).
 
 *Rules*, which are pure, bytes and instants in, values out: `http` (RFC 9112), `wsgi` (PEP 3333), `policy`
-(what is desired + what is there → what to do).
+(what is desired + what is there → what to do), `limits.verdict` (what was spent → what to do).
 
 *Instruments*, one for each thing outside: `settings.load`, `systemd.activation`, `systemd.notify`,
 `systemd.journal`, `scoreboard`, `lifeline`, `relay`, `roster`, `listeners`, `signals`.
@@ -27,4 +27,7 @@ mold must import the application and its first worker be ready before the first 
 to leave.
 """
 
+from .errors import CpuTimeExceeded, LimitExceeded, RequestTimeout
+
+__all__ = ["CpuTimeExceeded", "LimitExceeded", "RequestTimeout"]
 __version__ = "0.1.0"

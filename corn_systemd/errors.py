@@ -40,6 +40,33 @@ class BadRequest(CornError):
         self.reason = reason
 
 
+class LimitExceeded(BaseException):
+    """Raised in the application, at the line that runs, when its request has spent what it may.
+
+    No Exception, so that `except Exception` does not swallow it; `finally` is run as always. `limit` is the
+    setting's name, `allowed` and `spent` are seconds.
+    """
+
+    limit = ""
+
+    def __init__(self, allowed: float, spent: float) -> None:
+        super().__init__(f"{spent:.1f} s of limits.{self.limit} = {allowed:g} s")
+        self.allowed = allowed
+        self.spent = spent
+
+
+class RequestTimeout(LimitExceeded):
+    """The request has taken longer than limits.time_real."""
+
+    limit = "time_real"
+
+
+class CpuTimeExceeded(LimitExceeded):
+    """The request has used more CPU time than limits.time_cpu."""
+
+    limit = "time_cpu"
+
+
 class Unavailable(CornError):
     """The system refuses for now (no memory, no process, no file descriptor): trying later makes sense."""
 

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from .errors import Unavailable
 
-MAGIC = b"cornboard\x00\x00\x02"
+MAGIC = b"cornboard\x00\x00\x03"
 HEADER_SIZE = 256
-SLOT_SIZE = 256
+SLOT_SIZE = 512
 
 # The words of the header behind the magic and the count: whether the master sleeps, and how many slots have
 # ever been claimed, so that nobody looks at all of them.
@@ -30,7 +30,11 @@ SLEEPS, USED = 2, 3
 PID, GENERATION, ROLE, STATE = range(4)
 REQUESTS, ANSWERED, BEGAN_AT, CPU_NS, CLIENT_FD, HEAD_LEFT, CONNECTIONS, TEXT_LENGTH = range(4, 12)
 WAITED, TURNS, WAITING, SPOOLED = range(12, 16)
-_TEXT_AT = 128
+# What the master writes: the request that has exceeded a limit, what it was allowed and had spent (doubles).
+STRUCK, ALLOWED, SPENT = 16, 17, 18
+# By how many seconds (a double) its code has put off the deadline of which request.
+EXTENDED, EXTENDED_BY = 19, 20
+_TEXT_AT = 256
 _TEXT_SIZE = SLOT_SIZE - _TEXT_AT
 
 EMPTY, STARTING, READY, DRAINING = range(4)
@@ -52,6 +56,8 @@ class SlotView:
     began_at: float
     connections: int
     request: str
+    request_id: str
+    has_head_left: bool
     waited: float
     """Seconds that its requests have waited for it, all together."""
 
@@ -66,6 +72,9 @@ class Glance(NamedTuple):
     connections: int
     turns: int
     client_fd: int
+    has_head_left: bool
+    extended_by: float
+    """Seconds by which the code of that request has put off its deadline."""
 
 
 class Slot:
@@ -100,10 +109,12 @@ class Slot:
         self._words[STATE] = EMPTY
         self._words[SPOOLED] = 0
 
-    def begin(self, fd: int, method: str, target: str, now: float, wait: float = 0.0) -> None:
+    def begin(
+        self, fd: int, request_id: str, method: str, target: str, now: float, wait: float = 0.0
+    ) -> None:
         """The application is about to be called for the client on `fd`, who has waited so long."""
         words, times = self._words, self._times
-        line = f"{method} {target}".encode("latin-1", "replace")[:_TEXT_SIZE]
+        line = f"{request_id} {method} {target}".encode("latin-1", "replace")[:_TEXT_SIZE]
         length = len(line)
         self._text[:length] = line
         words[TEXT_LENGTH] = length
@@ -142,7 +153,34 @@ class Slot:
             connections=words[CONNECTIONS],
             turns=words[TURNS],
             client_fd=words[CLIENT_FD],
+            has_head_left=bool(words[HEAD_LEFT]),
+            extended_by=self._times[EXTENDED_BY] if words[EXTENDED] == requests else 0.0,
         )
+
+    def strike(self, request: int, allowed: float, spent: float) -> None:
+        """For the master: this request has spent so much, which is too much."""
+        self._times[ALLOWED] = allowed
+        self._times[SPENT] = spent
+        self._words[STRUCK] = request
+
+    def struck(self) -> tuple[float, float] | None:
+        """What the request that runs was allowed, and what it had spent when that was found to be too much;
+        None if it was not."""
+        words = self._words
+        if words[STRUCK] == words[REQUESTS] != words[ANSWERED]:
+            return self._times[ALLOWED], self._times[SPENT]
+        return None
+
+    def extend(self, seconds: float) -> float:
+        """The request that runs may take so much longer; by how much it may altogether now. None runs: 0."""
+        words, times = self._words, self._times
+        number = words[REQUESTS]
+        if number == words[ANSWERED]:
+            return 0.0
+        seconds += times[EXTENDED_BY] if words[EXTENDED] == number else 0.0
+        times[EXTENDED_BY] = seconds
+        words[EXTENDED] = number
+        return seconds
 
     def waiting(self, count: int) -> None:
         """So many clients have asked at the same moment; 0 for one or none."""
@@ -158,7 +196,8 @@ class Slot:
     def view(self) -> SlotView:
         words = self._words
         requests, answered = words[REQUESTS], words[ANSWERED]
-        length = min(words[TEXT_LENGTH], _TEXT_SIZE)
+        text = bytes(self._text[: min(words[TEXT_LENGTH], _TEXT_SIZE)]).decode("latin-1")
+        request_id, _, request = text.partition(" ")
         role, state = words[ROLE], words[STATE]
         return SlotView(
             number=self.number,
@@ -170,7 +209,9 @@ class Slot:
             is_busy=requests != answered,
             began_at=self._times[BEGAN_AT],
             connections=words[CONNECTIONS],
-            request=bytes(self._text[:length]).decode("latin-1"),
+            request=request,
+            request_id=request_id,
+            has_head_left=bool(words[HEAD_LEFT]),
             waited=self._times[WAITED],
         )
 

@@ -1,4 +1,4 @@
-"""A pipe of signal numbers: nothing runs in a handler, the pipe is the queue.
+"""A pipe of signal numbers (nothing runs in a handler, the pipe is the queue), and the numbers that are ours.
 
 CPython's C handler writes each signal's number into it (signal.set_wakeup_fd); the Python handlers do
 nothing, so that no exception ever lands between two lines of the master.
@@ -12,6 +12,10 @@ from types import FrameType
 HEEDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD)
 # Other servers give them a meaning; in a master they must not end or stop everything by accident.
 IGNORED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGTTIN, signal.SIGTTOU)
+
+# The master to a worker, whose other signals are the application's: a request has exceeded a limit, and the
+# stacks of all threads are wanted.
+REQUEST_TIMEOUT, CPU_TIME_EXCEEDED, STACKS = (signal.SIGRTMIN + number for number in (1, 2, 3))
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

@@ -7,14 +7,16 @@ frozen Child. It decides nothing and kills nobody.
 import os
 import select
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
+from math import inf
 
 from ..errors import AppError, ConfigError, CornError, Unavailable
 from ..lifeline import Lifeline, Message, Nonsense
 from ..policy.view import Child, Role, State
 from ..roster import Roster
 from ..scoreboard import Scoreboard, SlotView
+from ..settings.sections import Limits
 from . import spawn
 
 
@@ -31,6 +33,14 @@ class Record:
     nudge_fd: int = -1
     """An eventfd by which a worker's helper thread is asked to hand its clients over."""
     roster: Roster | None = None
+    stacks_fd: int = -1
+    """Where a worker writes the stacks of its threads when it is asked to by a signal."""
+    limits: Limits = field(default_factory=Limits)
+    requests_most: float = inf
+    id_field: str = ""
+    """The field in which answers tell the id of their request, if they do."""
+    retires: str = ""
+    """Why another is to take its place, if that is so."""
     pid: int = 0
     state: State = State.STARTING
     since: float = 0.0
@@ -76,6 +86,8 @@ class Ended:
     view: SlotView | None
     lost: tuple[int, int] = (0, 0)
     """The connections that it took with it, and those of which it held a part."""
+    stacks: str = ""
+    """The Python stacks of its threads at that moment, where it could still write them."""
 
     @property
     def is_expected(self) -> bool:
@@ -151,10 +163,15 @@ class Children:
             os.close(record.nudge_fd)
         if record.roster is not None:
             record.roster.close()
+        if record.stacks_fd >= 0:
+            os.close(record.stacks_fd)
         del self._records[record.key]
 
     def view(self) -> list[Child]:
-        return [Child(r.key, r.role, r.generation, r.state, r.since, r.pid > 0) for r in self]
+        return [
+            Child(one.key, one.role, one.generation, one.state, one.since, one.pid > 0, bool(one.retires))
+            for one in self
+        ]
 
     def of(self, role: Role, *states: State) -> list[Record]:
         return [r for r in self if r.role is role and (not states or r.state in states)]
@@ -212,6 +229,7 @@ class Children:
             fds = list(message.fds)
             if message.kind == "hello" and record.roster is None and fds:
                 record.roster = Roster.of(fds.pop(0))
+                record.stacks_fd = fds.pop(0) if fds else -1
             for fd in fds:
                 os.close(fd)  # no child has another to give
             events += self._understand(record, message, now)
@@ -261,8 +279,9 @@ class Children:
                 seen = slot.glance()
                 lost = record.roster.count(but=seen.client_fd if seen.request else -1)
             slot.clear()
+        stacks = spawn.last_words(record.stacks_fd) if record.stacks_fd >= 0 else ""
         self.remove(record)
-        return Ended(record, cause, is_clean, view, lost)
+        return Ended(record, cause, is_clean, view, lost, stacks)
 
     def _hang_up(self, record: Record) -> None:
         if record.is_on_line:

@@ -3,11 +3,13 @@
 A deed that the system refuses raises; what that means is the master's to say.
 """
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..errors import Unavailable
 from ..lifeline import Lifeline
+from ..limits.retirement import requests_most
 from ..listeners import Listener
 from ..policy.view import Desired, Role, State
 from ..relay import Relay
@@ -72,7 +74,7 @@ class Deeds:
         if not was_sent:
             self.kill(record, "it does not listen", now)
 
-    def fork(self, generation: int, role: Role, now: float) -> None:
+    def fork(self, generation: int, role: Role, settings: Settings, now: float) -> None:
         """Asks the mold of a generation for a worker; a refusal comes as an event. Raises Unavailable."""
         mold = self._children.mold(generation)
         if mold is None:
@@ -84,6 +86,9 @@ class Deeds:
             except (IndexError, OSError) as error:
                 mine.close()
                 raise Unavailable(str(error)) from error
+            record.limits = settings.limits
+            record.requests_most = requests_most(settings.limits, random.random())
+            record.id_field = settings.http.request_id_header if settings.http.request_id_answer else ""
             fds = (theirs.fileno(), record.nudge_fd)
             if not mold.lifeline.send("fork", fds, key=record.key, slot=record.slot, role=role.value):
                 self._children.remove(record)

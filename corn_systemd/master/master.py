@@ -25,6 +25,7 @@ from .children import BecameReady, Children, Ended, Event, ForkRefused, Raves
 from .control import Control
 from .deeds import Deeds
 from .generations import Generation, Generations
+from .overruns import Overruns
 from .refusal import answer_relayed, answer_waiting
 from .reloads import Reloads
 from .status import Overview
@@ -67,7 +68,8 @@ class Master:
         self._deeds = Deeds(
             self._children, scoreboard, listeners.served, environment, python, voice.journal.path, relay
         )
-        self._watch = Watch(self._children, scoreboard, relay, voice)
+        self._overruns = Overruns(scoreboard, self._deeds, voice)
+        self._watch = Watch(self._children, scoreboard, relay, self._overruns, voice)
         self._generations = Generations(settings, self.now)
         self._desired = self._generations.desired.desired(count_workers(settings))
         self._backoff = Backoff()
@@ -98,10 +100,10 @@ class Master:
             self._begin_reload()
         if self._generations.is_overdue(self.now) and not self._desired.stopping:
             self._give_up(Unavailable("no further worker was ready within start_timeout"))
+        self._watch.look(self.now)
         for action in plan(self._desired, self._children.view(), self.now):
             self._act(action)
         self._conclude()
-        self._watch.look(self.now)
         if self.now >= self._look_at:
             self._look()
         # Earned: a full turn has been made.
@@ -152,6 +154,7 @@ class Master:
                 self._deeds.kill(record, cause, self.now)
             case Ended():
                 self._overview.bury(event.view)
+                self._overruns.bury(event, self.now)
                 self._mourn(event)
 
     def _mourn(self, death: Ended) -> None:
@@ -268,7 +271,7 @@ class Master:
                 case StartMold(generation):
                     self._deeds.start_mold(generation, self._generations.settings(generation), self.now)
                 case Fork(generation, role):
-                    self._deeds.fork(generation, role, self.now)
+                    self._deeds.fork(generation, role, self._generations.settings(generation), self.now)
                 case Drain(key):
                     self._deeds.drain(key, self._desired, self.now)
                 case Kill(key, cause):

@@ -16,8 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..errors import ConfigError, Unavailable
+from ..signals import STACKS
 
 PR_SET_CHILD_SUBREAPER = 36
+_SYS_PIDFD_GETFD = 438
+_libc = ctypes.CDLL(None, use_errno=True)
 _BOOT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mold", "boot.py")
 # Room for the titles of a mold and its workers, who write over their argument list (worker/kernel.py).
 _TITLE_ROOM = "corn: mold".ljust(120)
@@ -34,8 +37,7 @@ class Death:
 
 def become_subreaper() -> None:
     """Orphans among our descendants become our children from now on."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+    if _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
@@ -93,6 +95,70 @@ def kill(pid: int) -> None:
             deed(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+
+def interrupt(pid: int, number: int) -> None:
+    """Sends a signal to the main thread of a child, where Python handles signals, so that it interrupts what
+    that thread is waiting for."""
+    if not hasattr(_libc, "tgkill") or _libc.tgkill(pid, pid, number):
+        os.kill(pid, number)
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of all threads of a child until now (clock_getcpuclockid(3)); 0.4 µs."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
+
+
+# Written by C code, without the interpreter's lock, in some milliseconds.
+_STACKS_PATIENCE = 0.02
+_STACKS_MAX = 256 * 1024
+
+
+def stacks(pid: int, fd: int) -> str:
+    """The Python stacks of all threads of a child, which writes them into the file at that signal."""
+    if fd < 0:
+        return ""
+    try:
+        before = os.fstat(fd).st_size
+        os.kill(pid, STACKS)
+        deadline = time.monotonic() + _STACKS_PATIENCE
+        size = before
+        while time.monotonic() < deadline:
+            time.sleep(0.002)
+            last, size = size, os.fstat(fd).st_size
+            if size > before and size == last:
+                break
+    except OSError:
+        return ""
+    return last_words(fd, before)
+
+
+def last_words(fd: int, since: int = 0) -> str:
+    """What has been written into such a file, by a process that crashed for example."""
+    try:
+        return os.pread(fd, _STACKS_MAX, since).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def getfd(pidfd: int, fd: int) -> int:
+    """A duplicate of another process's descriptor (pidfd_getfd(2)); raises OSError."""
+    copy: int = _libc.syscall(_SYS_PIDFD_GETFD, pidfd, fd, 0)
+    if copy < 0:
+        raise OSError(ctypes.get_errno(), "pidfd_getfd")
+    return copy
+
+
+def duplicate(pid: int, fd: int) -> int:
+    """The same of a child that has not been reaped, by its pid; raises OSError."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        return getfd(pidfd, fd)
+    finally:
+        os.close(pidfd)
 
 
 # A stop takes microseconds; a process within vfork(2) cannot stop, and nobody waits for it.

@@ -53,7 +53,7 @@ class Overview:
         """`3/8 busy, 12.4 req/s, 118 MiB`: the user interface of systemctl status."""
         if self._generations.serving is None and not self.is_stopping:
             return f"starting {self._generations.desired.settings.app}"
-        working = [view for view in self._children.slot_views() if view.state in ("ready", "draining")]
+        working = [view for view in self._children.slot_views() if view.state not in ("empty", "starting")]
         parts = [f"{sum(view.is_busy for view in working)}/{len(working)} busy", f"{self._rate:.1f} req/s"]
         memory = memory_bytes()
         if memory is not None:

@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import AppError, CornError
+from ..limits.verdict import Allowance, Limit, Usage
+from ..scoreboard import SlotView
 from ..settings.kinds import Address
 from ..systemd import messages
 from ..systemd.journal import Journal
 from ..systemd.notify import Notifier
-from .children import Ended
+from .children import Ended, Record
+
+# The cause of a kill of which all has been said.
+TOLD = "told"
 
 
 class Voice:
@@ -118,13 +123,44 @@ class Voice:
                     count=count, held=held,
                 )  # fmt: skip
 
+    def retires(self, record: Record) -> None:
+        self.journal.emit(
+            messages.WORKER_RETIRES, slot=record.worker, pid=record.pid, generation=record.generation,
+            cause=record.retires,
+        )  # fmt: skip
+
+    def taken_over(
+        self,
+        record: Record,
+        view: SlotView,
+        limit: Limit,
+        allowed: Allowance,
+        usage: Usage,
+        answer: str,
+        stacks: str,
+    ) -> None:
+        shown = _mebibytes if limit is Limit.MEMORY_HARD else _seconds
+        after = "" if limit is Limit.MEMORY_HARD else f" and {allowed.grace:g} s of grace"
+        self.journal.emit(
+            messages.REQUEST_TAKEN_OVER, stacks, request=view.request, request_id=view.request_id,
+            limit=limit.value, allowed=shown(allowed.of(limit)) + after, spent=shown(usage.of(limit)),
+            slot=record.worker, pid=record.pid, generation=record.generation, answer=answer,
+        )  # fmt: skip
+
+    def lost(self, record: Record, view: SlotView, cause: str, answer: str, stacks: str) -> None:
+        """A request has ended with its worker."""
+        self.journal.emit(
+            messages.REQUEST_LOST, stacks, request=view.request, request_id=view.request_id,
+            slot=record.worker, pid=record.pid, generation=record.generation, cause=cause, answer=answer,
+        )  # fmt: skip
+
     def rescue_refused(self, cause: str) -> None:
         self.journal.emit(messages.RESCUE_REFUSED, cause=cause)
 
     def killed(self, death: Ended) -> None:
         """A worker was ended by the master; that it is stopping needs no words."""
         record = death.record
-        if record.kill_cause not in ("", "stopping") and record.slot is not None:
+        if record.kill_cause not in ("", "stopping", TOLD) and record.slot is not None:
             self.journal.emit(messages.WORKER_KILLED, cause=record.kill_cause, **_who(death))
 
     def die_young(self, death: Ended, count: int, delay: float) -> None:
@@ -135,6 +171,14 @@ class Voice:
             cause=death.cause,
             delay=f"{delay:g}",
         )
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f} s" if value % 1 else f"{value:.0f} s"
+
+
+def _mebibytes(value: float) -> str:
+    return f"{value / 2**20:.0f} MiB"
 
 
 def _who(death: Ended) -> dict[str, Any]:

@@ -1,10 +1,9 @@
 """The master's eye on the scoreboard: every 50 ms while anybody has something to do, never while nobody has.
 
 It sees to it that nobody waits behind a neighbour: a worker that is kept by one request hands its other
-clients to the relay, or they are taken from it. It ends nobody.
+clients to the relay, or they are taken from it. What its requests spend is for others to judge (overruns).
 """
 
-import ctypes
 import errno
 import json
 import os
@@ -18,26 +17,27 @@ from ..relay import BATCH, Relay
 from ..scoreboard import Glance, Scoreboard
 from . import spawn
 from .children import Children, Record
+from .overruns import Overruns
 from .voice import Voice
 
 # The master looks no sooner again, whatever falls due.
 _SHORTEST = 0.01
 # So many connections are taken in one go, in some 20 ms; the rest is left for the next.
 _MOST = 1024
-_SYS_PIDFD_GETFD = 438
 # What has ended or been closed meanwhile, and no descriptor left for a moment.
 _PASSING = (errno.ESRCH, errno.EBADF, errno.EMFILE, errno.ENFILE)
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Watch:
     """Looks at all workers; `look_at` is when it has to again."""
 
-    def __init__(self, children: Children, scoreboard: Scoreboard, relay: Relay, voice: Voice) -> None:
+    def __init__(
+        self, children: Children, scoreboard: Scoreboard, relay: Relay, overruns: Overruns, voice: Voice
+    ) -> None:
         self._children = children
         self._scoreboard = scoreboard
         self._relay = relay
+        self._overruns = overruns
         self._voice = voice
         self._asked: dict[int, Asked] = {}
         self._requests = 0
@@ -57,9 +57,11 @@ class Watch:
     def look(self, now: float) -> None:
         glances = self._glances()
         asked: dict[int, Asked] = {}
+        idle_at = self._overruns.look_after(now)
         look_at = now + TICK
         is_clogged = bool(glances) and self._relay.is_waiting()
         for record, seen in glances:
+            idle_at = min(idle_at, self._overruns.look(record, seen, now))
             deed, memory, due = relief(
                 seen.request, seen.began_at, seen.connections, seen.turns, self._asked.get(record.key), now,
                 is_clogged=is_clogged,
@@ -78,11 +80,11 @@ class Watch:
             # Whoever begins one from now on sees that the master sleeps; who has just begun is seen here.
             self._scoreboard.sleeps(True)
             if not _is_any_busy(self._glances()):
-                self.look_at = inf
+                self.look_at = max(idle_at, now + _SHORTEST)
                 return
         self._scoreboard.sleeps(False)
         self._requests = requests
-        self.look_at = max(look_at, now + _SHORTEST)
+        self.look_at = max(min(look_at, idle_at), now + _SHORTEST)
 
     def _glances(self) -> list[tuple[Record, Glance]]:
         return [
@@ -134,7 +136,7 @@ class Watch:
             for fd, door, introduction in free:
                 try:
                     values = _values(door, introduction)
-                    copies.append(_getfd(pidfd, fd))
+                    copies.append(spawn.getfd(pidfd, fd))
                 except ValueError:
                     # The worker's memory is not what it was.
                     continue
@@ -163,11 +165,3 @@ def _values(door: int, introduction: str) -> dict[str, Any]:
     if introduction:
         values["introduction"] = json.loads(introduction)
     return values
-
-
-def _getfd(pidfd: int, fd: int) -> int:
-    """A duplicate of another process's descriptor (pidfd_getfd(2)); raises OSError."""
-    copy: int = _libc.syscall(_SYS_PIDFD_GETFD, pidfd, fd, 0)
-    if copy < 0:
-        raise OSError(ctypes.get_errno(), "pidfd_getfd")
-    return copy

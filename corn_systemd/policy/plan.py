@@ -29,12 +29,11 @@ def plan(desired: Desired, children: Sequence[Child], now: float) -> list[Action
 
 
 def is_settled(desired: Desired, children: Sequence[Child]) -> bool:
-    """Whether all workers are of the desired generation, as many as desired, and ready; those that are
-    leaving do not count."""
+    """Whether all workers are of the desired generation, and as many as desired are ready; those that are
+    leaving do not count, and one that is to be replaced counts until then."""
     workers = [child for child in children if child.role is Role.HTTP and child.state in _ACTIVE]
-    return len(workers) == desired.http and all(
-        worker.generation == desired.generation and worker.state is State.READY for worker in workers
-    )
+    ready = sum(worker.state is State.READY for worker in workers)
+    return ready >= desired.http and all(worker.generation == desired.generation for worker in workers)
 
 
 def next_instant(desired: Desired, children: Sequence[Child], now: float) -> float:
@@ -103,8 +102,8 @@ def _molds(desired: Desired, children: Sequence[Child], now: float) -> Iterator[
 
 def _workers(desired: Desired, children: Sequence[Child], now: float) -> Iterator[Action]:
     workers = [child for child in children if child.role is Role.HTTP and child.state in _ACTIVE]
-    current = [worker for worker in workers if worker.generation == desired.generation]
-    others = [worker for worker in workers if worker.generation != desired.generation]
+    current = [w for w in workers if w.generation == desired.generation and not w.is_spent]
+    others = [w for w in workers if w.generation != desired.generation or w.is_spent]
     ready = sum(worker.state is State.READY for worker in workers)
 
     mold = _newest_mold(desired, children)

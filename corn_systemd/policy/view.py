@@ -27,7 +27,8 @@ class State(Enum):
 @dataclass(frozen=True)
 class Child:
     """The master's record of one process. `key` is unique over the master's life; a pid is not. `is_born`:
-    it has been heard of; until then it is a wish that its mold has to fulfil."""
+    it has been heard of; until then it is a wish that its mold has to fulfil. `is_spent`: another shall take
+    its place."""
 
     key: int
     role: Role
@@ -35,6 +36,7 @@ class Child:
     state: State
     since: float
     is_born: bool = True
+    is_spent: bool = False
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,15 @@ _ALSO_CALLED = {
     "processes": "workers.count",
     "preload_app": "preload",
     "graceful_timeout": "stop_timeout",
+    "timeout": "limits.time_real",
+    "harakiri": "limits.time_real",
+    "limit_time_real": "limits.time_real",
+    "limit_time_cpu": "limits.time_cpu",
+    "limit_memory_soft": "limits.memory_soft",
+    "limit_memory_hard": "limits.memory_hard",
+    "limit_request": "limits.request",
+    "max_requests": "limits.request",
+    "max_worker_lifetime": "limits.lifetime",
 }
 
 

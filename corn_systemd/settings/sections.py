@@ -262,6 +262,60 @@ class Http:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one request may spend. First its code is interrupted by an exception, and its client gets 504; if
+    it does not come back, its worker is killed, and the client gets 504 all the same."""
+
+    time_real: float = setting(
+        SPAN,
+        120.0,
+        "How long the application may work on a request, from its call to the end of its answer. Then "
+        "`corn_systemd.RequestTimeout` is raised at the line that runs, its traceback goes to the journal, "
+        "and the worker is replaced. 0 is off.",
+        more="The exception is a BaseException, so that `except Exception` does not swallow it; `finally` "
+        "and `with` are run as always. Waiting for a worker or for a slow client does not count.",
+    )
+    time_cpu: float = setting(
+        SPAN,
+        60.0,
+        "How much CPU time, of all its threads, a worker may use for a request. Then it is ended as above, "
+        "by `corn_systemd.CpuTimeExceeded`. 0 is off.",
+        more="The CPU time of the request's own subprocesses counts where the instance has control groups of "
+        "its own (Delegate= of its unit, on cgroup v2).",
+    )
+    memory_soft: int = setting(
+        SIZE,
+        640 * 2**20,
+        "A worker that uses more private memory finishes its request and is replaced. 0 is off.",
+        more="Private is what no other process shares: not what was imported before the fork and never "
+        "written to, not files that are mapped, not the page cache, not address space that is only reserved.",
+    )
+    memory_hard: int = setting(
+        SIZE,
+        768 * 2**20,
+        "A worker that uses more private memory than this is ended at once: the master answers its client "
+        "with 503, and another worker takes its place. 0 is off.",
+    )
+    request: int = setting(
+        COUNT,
+        8192,
+        "A worker that has served so many requests, give or take a tenth, is replaced. 0 is off.",
+    )
+    lifetime: float = setting(
+        SPAN,
+        0.0,
+        "A worker that has lived for so long finishes its request and is replaced. 0 is off.",
+    )
+    grace: float = setting(
+        SPAN,
+        5.0,
+        "How long a request may go on after that exception, which is raised again every second. Then the "
+        "stacks of all threads go to the journal, the master answers the client, and kills the worker with "
+        "what it has started. 0 is off: there is no second stage.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One instance. `name` comes from the name of its file, it is not a key."""
 
@@ -344,6 +398,7 @@ class Settings:
     )
     workers: Workers = section(Workers)  # noqa: RUF009
     http: Http = section(Http)  # noqa: RUF009
+    limits: Limits = section(Limits)  # noqa: RUF009
 
 
 def rows(of: type[Any] = Settings, above: tuple[str, ...] = ()) -> Iterator[Row]:

@@ -290,6 +290,79 @@ RESCUE_REFUSED = Message(
     ),
 )
 
+REQUEST_INTERRUPTED = Message(
+    id="e429ccb7b6dd44d6ab83955500f98aa4",
+    priority=WARNING,
+    text="{request} was interrupted in http worker {slot}: {spent} s of limits.{limit} = {allowed} s",
+    fields=(
+        "request",
+        "limit",
+        "allowed",
+        "spent",
+        "slot",
+        "pid",
+        "head_left",
+        "answer",
+        "request_id",
+        "wait_us",
+    ),
+    explain=(
+        "The request had spent more than it may, so an exception was raised in the application; the "
+        "traceback shows where. CORN_ANSWER is what the client got: 504, or a closed connection when the "
+        "head of the answer had left (CORN_HEAD_LEFT). The worker is replaced. Where requests may take "
+        "longer, raise the limit."
+    ),
+)
+
+REQUEST_TAKEN_OVER = Message(
+    id="5f78ff82ee22414aa14990bd1d5aa04d",
+    priority=ERR,
+    text="{request} was ended with http worker {slot} (pid {pid}): {spent} of limits.{limit} = {allowed}; "
+    "the client got {answer}",
+    fields=(
+        "request",
+        "limit",
+        "allowed",
+        "spent",
+        "slot",
+        "pid",
+        "generation",
+        "answer",
+        "request_id",
+    ),
+    explain=(
+        "Either the exception that was raised in the application has not ended the request within "
+        "limits.grace (it was swallowed, or the code is in a call that does not return to Python), or its "
+        "worker used more memory than limits.memory_hard. The entry holds the stacks of all its threads at"
+        " that moment. The master has answered the client and killed the worker with all it had started; "
+        "another takes its place."
+    ),
+)
+
+REQUEST_LOST = Message(
+    id="d6828ee93aa44bca9e70e29015a62f85",
+    priority=ERR,
+    text="{request} ended with http worker {slot} (pid {pid}): {cause}; the client got {answer}",
+    fields=("request", "slot", "pid", "cause", "generation", "answer", "request_id"),
+    explain=(
+        "The worker ended while it served this request, and the master answered in its place. Whose fault "
+        "it is the cause tells: a signal from outside, a crash of code in C (the entry then holds the last"
+        " stacks if they could be written), or an exit by the application. A request younger than 50 ms "
+        "can not be answered: its connection was closed."
+    ),
+)
+
+WORKER_RETIRES = Message(
+    id="bf813053a43a4cd8a2b56e1eac7398fd",
+    priority=INFO,
+    text="http worker {slot} (pid {pid}) is replaced: {cause}",
+    fields=("slot", "pid", "generation", "cause"),
+    explain=(
+        "The worker has reached a limit for workers. It leaves when its successor is ready and it has "
+        "finished its request; its clients go on with the others."
+    ),
+)
+
 REQUESTS_STALE = Message(
     id="e4671d4f1bd843c680f98a3727efd7d9",
     priority=WARNING,

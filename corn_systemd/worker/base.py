@@ -25,6 +25,7 @@ from ..wsgi.gateway import Exchange
 from ..wsgi.target import Application
 from . import kernel
 from .http import HttpWorker
+from .interruption import Interruption
 
 
 class Closing(Protocol):
@@ -69,7 +70,8 @@ def live(birth: Birth, boot: Boot, title: kernel.Title, load: Callable[[], Appli
     title.set(f"corn: {birth.role} {birth.slot + 1} {settings.name} g{boot.generation}")
     signal.pthread_sigmask(signal.SIG_SETMASK, birth.signal_mask)
     roster = Roster.create()
-    birth.lifeline.send("hello", (roster.fd,))
+    interruption = Interruption(slot)
+    birth.lifeline.send("hello", (roster.fd, interruption.stacks_fd))
     # What the application forks by itself is no worker: it must neither accept nor speak for one.
     os.register_at_fork(after_in_child=lambda: _forget((birth.lifeline, boot.relay, *boot.listeners)))
     try:
@@ -87,6 +89,7 @@ def live(birth: Birth, boot: Boot, title: kernel.Title, load: Callable[[], Appli
             scoreboard=boot.scoreboard,
             addresses=settings.listen,
         )
+        interruption.install()
         slot.state(READY)
         birth.lifeline.send("ready")
         worker.serve()

@@ -3,6 +3,7 @@
 The only place that calls the application, and that tells the scoreboard so. Waits for nobody.
 """
 
+import os
 import time
 from collections.abc import Callable
 from typing import IO, Any
@@ -15,7 +16,7 @@ from ..scoreboard import Slot
 from ..systemd import messages
 from ..systemd.journal import Journal
 from ..wsgi.environ import environ
-from ..wsgi.failure import describe
+from ..wsgi.failure import describe, exceeded_limit
 from ..wsgi.gateway import Exchange
 from ..wsgi.target import Application
 from .connection import Connection
@@ -95,7 +96,7 @@ class Caller:
         made = environ(connection.base, connection.client, head, body, request_id, wait)
         slot, guard = self._slot, self._guard
         guard.out_fd = connection.fd
-        slot.begin(connection.fd, head.method, head.target, now, wait)
+        slot.begin(connection.fd, request_id, head.method, head.target, now, wait)
         exchange.begin(self._application, made)
         slot.end()
         guard.out_fd = -1
@@ -149,7 +150,8 @@ class Caller:
         """Calls the application again for an answer that it has begun."""
         head = exchange.head
         self._guard.out_fd = connection.fd
-        self._slot.begin(connection.fd, head.method, head.target, time.monotonic())
+        now = time.monotonic()
+        self._slot.begin(connection.fd, exchange.request_id, head.method, head.target, now)
         if exchange.has_begun:
             self._slot.head_left()
         call()
@@ -172,15 +174,25 @@ class Caller:
             "wait_us": int(exchange.wait * 1e6),
         }
         if exchange.failure is not None:
-            line, trace = describe(exchange.failure)
-            self._journal.emit(
-                messages.APP_ERROR,
-                trace,
-                error=line,
-                head_left="no" if exchange.has_page else "yes",
-                **about,
-            )
-            exchange.failure = None
+            failure, exchange.failure = exchange.failure, None
+            line, trace = describe(failure)
+            about["head_left"] = "no" if exchange.has_page else "yes"
+            exceeded = exceeded_limit(failure)
+            if exceeded is None:
+                self._journal.emit(messages.APP_ERROR, trace, error=line, **about)
+            else:
+                self._journal.emit(
+                    messages.REQUEST_INTERRUPTED,
+                    trace,
+                    limit=exceeded.limit,
+                    allowed=f"{exceeded.allowed:g}",
+                    spent=f"{exceeded.spent:.1f}",
+                    slot=self._slot.number + 1,
+                    pid=os.getpid(),
+                    answer="504" if exchange.has_page else "a part of its answer",
+                    **about,
+                )
+            about.pop("head_left")
         if exchange.complaint:
             self._journal.emit(messages.APP_MISCOUNTED, what=exchange.complaint, **about)
 

@@ -14,6 +14,7 @@ from ..errors import AppError
 from ..http import pages, response
 from ..http.request import RequestHead
 from .environ import Application, Environ
+from .failure import outcome
 from .files import FileWrapper, stretch
 from .sink import BURST, Sink
 
@@ -262,7 +263,7 @@ class Exchange:
 
     def _fail(self, error: BaseException) -> None:
         self.failure = error
-        self.excuse(500, "the application failed")
+        self.excuse(*outcome(error))
         self._close()
 
     def excuse(self, status: int, reason: str) -> None:

@@ -30,7 +30,9 @@ class FakeSlot:
         self.duplicates: list[int] | None = None
         self.changed = threading.Condition()
 
-    def begin(self, fd: int, method: str, target: str, now: float, wait: float = 0.0) -> None:
+    def begin(
+        self, fd: int, request_id: str, method: str, target: str, now: float, wait: float = 0.0
+    ) -> None:
         if self.duplicates is not None:
             # As the master does when a request lasts.
             self.duplicates.append(os.dup(fd))

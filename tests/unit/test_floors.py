@@ -35,8 +35,9 @@ FLOORS = {
     "mold": 4,
     "master": 4,
     "cli": 5,
+    "limits": 1,
     "__main__": 6,
-    "": 0,
+    "": 1,
 }
 # Named exceptions: (importer, imported) on one floor.
 SIDEWAYS = {("wsgi", "http"), ("relay", "lifeline")}
@@ -48,6 +49,7 @@ PURE = (
     "systemd.messages",
     "http",
     "policy",
+    "limits.verdict",
     "wsgi.environ",
     "wsgi.gateway",
 )
@@ -59,7 +61,8 @@ IMPURE_MODULES = {
 # What runs in the application's interpreter: the standard library alone.
 WORKER_SIDE = (
     "", "errors", "settings.kinds", "settings.sections", "systemd.messages", "systemd.journal", "http",
-    "wsgi", "scoreboard", "lifeline", "relay", "roster", "policy.share", "worker", "mold",
+    "wsgi", "scoreboard", "lifeline", "relay", "roster", "signals", "policy.share", "worker",
+    "mold",
 )  # fmt: skip
 LEAN = {
     "asyncio",

@@ -14,7 +14,7 @@ def test_what_a_worker_writes_is_read_through_another_mapping(tmp_path: Path) ->
     slot.claim(4711, generation=3, role="http")
     slot.state(READY)
     slot.connections(5)
-    slot.begin(9, "GET", "/slow?x=1", now=12.5, wait=0.25)
+    slot.begin(9, "id-1", "GET", "/slow?x=1", now=12.5, wait=0.25)
     view = Scoreboard(os.open(tmp_path / "scoreboard", os.O_RDWR)).slot(2).view()
     assert (view.pid, view.generation, view.role, view.state) == (4711, 3, "http", "ready")
     assert (view.requests, view.is_busy, view.request, view.connections) == (1, True, "GET /slow?x=1", 5)
@@ -27,7 +27,7 @@ def test_what_a_worker_writes_is_read_through_another_mapping(tmp_path: Path) ->
 def test_a_slot_that_is_claimed_again_has_forgotten_its_last_owner() -> None:
     slot = Scoreboard.create(1).slot(0)
     slot.claim(1, 1, "http")
-    slot.begin(3, "GET", "/", 1.0)
+    slot.begin(3, "id-1", "GET", "/", 1.0)
     slot.clear()
     assert slot.view().pid == 0
     slot.claim(2, 2, "http")
@@ -39,7 +39,7 @@ def test_what_lies_in_spools_is_known_for_all_and_goes_with_its_worker() -> None
     first, last = board.slot(0), board.slot(1023)
     for slot, size in ((first, 5), (last, 4 << 30)):
         slot.claim(100, 1, "http")
-        slot.begin(3, "GET", "/" + "x" * SLOT_SIZE, 1.0)
+        slot.begin(3, "id-1", "GET", "/" + "x" * SLOT_SIZE, 1.0)
         slot.spooled(size)
     assert first.spooled_by_all() == Scoreboard(board.fd).slot(7).spooled_by_all() == (4 << 30) + 5
     last.clear()
@@ -51,7 +51,7 @@ def test_what_lies_in_spools_is_known_for_all_and_goes_with_its_worker() -> None
 def test_a_long_or_strange_target_is_cut_and_harms_no_neighbour() -> None:
     board = Scoreboard.create(2)
     board.slot(1).claim(7, 1, "http")
-    board.slot(0).begin(3, "GET", "/" + "é☃" * SLOT_SIZE, 1.0)
+    board.slot(0).begin(3, "id-1", "GET", "/" + "é☃" * SLOT_SIZE, 1.0)
     assert board.slot(1).view().pid == 7
     assert board.slot(0).view().request.startswith("GET /é?")
 
@@ -98,7 +98,7 @@ def test_a_board_without_room_is_refused_with_the_cure_and_leaves_nothing(
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     path = tmp_path / "scoreboard"
-    with pytest.raises(Unavailable, match=f"{path}: No space left on device; .* 5 KiB free") as caught:
+    with pytest.raises(Unavailable, match=f"{path}: No space left on device; .* 9 KiB free") as caught:
         Scoreboard.create(16, str(path))
     assert caught.value.exit_status == 75
     assert not path.exists()

@@ -55,16 +55,20 @@ class World:
         for name in names:
             self.children[name] = replace(self.children[name], state=State.READY)
 
+    def retire(self, *names: str) -> None:
+        for name in names:
+            self.children[name] = replace(self.children[name], is_spent=True)
+
     def gone(self, *names: str) -> None:
         for name in names:
             del self.children[name]
 
     def started(self) -> "World":
-        """The same world, two workers ready."""
+        """The same world, its workers ready."""
         self.turn()
         self.ready("mold1 g1")
         self.turn()
-        self.ready("http2 g1", "http3 g1")
+        self.ready(*(name for name in self.children if name.startswith("http")))
         assert self.turn() == []
         return self
 
@@ -275,3 +279,49 @@ def test_a_reload_is_over_when_only_ready_workers_of_the_new_generation_are_left
         turns += 1
     assert turns == 5
     assert any(child.state is State.DRAINING for child in world.children.values())
+
+
+def test_a_worker_that_has_done_enough_leaves_when_its_successor_is_ready() -> None:
+    world = World().started()
+    world.retire("http2 g1")
+    assert world.turn() == ["fork http4 g1"]
+    assert world.turn() == []
+    world.ready("http4 g1")
+    assert world.turn() == ["drain http2 g1"]
+    assert world.turn() == []
+    world.gone("http2 g1")
+    assert world.turn() == []
+
+
+def test_workers_that_have_done_enough_at_one_moment_leave_one_after_the_other() -> None:
+    world = World(http=4).started()
+    old = [name for name in world.children if name.startswith("http")]
+    world.retire(*old)
+    for number, name in enumerate(old):
+        (forked,) = world.turn()
+        assert forked.startswith("fork ")
+        assert world.turn() == []
+        world.ready(forked.removeprefix("fork "))
+        drained = world.turn()
+        assert drained[0] == f"drain {name}"
+        world.gone(name)
+        assert len(drained) == 1, number
+
+
+def test_a_reload_does_not_wait_for_those_who_are_being_replaced() -> None:
+    world = World().started()
+    world.retire("http2 g1")
+    world.turn()
+    assert is_settled(world.desired, list(world.children.values()))
+
+
+def test_who_has_done_enough_and_is_of_an_old_generation_is_replaced_once() -> None:
+    world = World(http=1).started()
+    world.retire("http2 g1")
+    world.reload()
+    world.turn()
+    world.ready("mold3 g2")
+    assert world.turn() == ["fork http4 g2"]
+    world.ready("http4 g2")
+    assert world.turn() == ["drain http2 g1"]
+    assert world.turn() == ["kill mold1 g1: its generation has been replaced"]

@@ -59,10 +59,15 @@ APP = 'app = "shop.wsgi:application"\n'
             "shop.toml:3: unknown key 'http.listen'; did you mean 'listen'? "
             "It stands above the first [section].",
         ),
-        ("limit-time-cpu = 60", "shop.toml:2: unknown key 'limit-time-cpu'; corn.toml(5) has them all"),
+        ("colour = 60", "shop.toml:2: unknown key 'colour'; corn.toml(5) has them all"),
+        (
+            "limit-time-cpu = 60",
+            "shop.toml:2: unknown key 'limit-time-cpu'; did you mean 'limits.time_cpu'? "
+            "It stands under [limits].",
+        ),
         (
             "[server]\nx = 1",
-            "shop.toml:2: unknown section [server]; they are [workers], [http], [environment]",
+            "shop.toml:2: unknown section [server]; they are [workers], [http], [limits], [environment]",
         ),
         (
             "[http]\nbody-max = 1\nbody_max = 2",

@@ -1,0 +1,30 @@
+"""Whether a worker has done enough, so that another should take its place: a pure rule."""
+
+from math import inf
+
+from ..settings.sections import Limits
+
+# Workers that began together must not end together: each has its own number of requests, within a tenth.
+JITTER = 0.1
+
+
+def requests_most(limits: Limits, chance: float) -> float:
+    """How many requests a worker may serve; `chance` is from 0 to 1, drawn once for it."""
+    if not limits.request:
+        return inf
+    return max(1, round(limits.request * (1 - JITTER + 2 * JITTER * chance)))
+
+
+def why_retired(
+    limits: Limits, requests_most: float, *, requests: int, age: float, memory: float = 0.0
+) -> str:
+    """Why a worker of that age, in seconds, with so many requests behind it and so many bytes of private
+    memory has done enough; nothing when it has not."""
+    if requests >= requests_most:
+        return f"it has served {requests} requests (limits.request = {limits.request})"
+    if limits.memory_soft and memory >= limits.memory_soft:
+        used, most = f"{memory / 2**20:.0f} MiB", f"{limits.memory_soft / 2**20:.0f} MiB"
+        return f"it uses {used} of private memory (limits.memory_soft = {most})"
+    if limits.lifetime and age >= limits.lifetime:
+        return f"it has lived for {age:.0f} s (limits.lifetime = {limits.lifetime:g} s)"
+    return ""

@@ -1,0 +1,196 @@
+"""Requests that spend more than they may, and those that end with their worker: each client gets an answer.
+
+Looks at the workers whenever the watch looks. What is to be done is limits.verdict; here it is done: the
+application interrupted, or its worker's client answered in its place and the worker killed.
+"""
+
+import os
+from dataclasses import dataclass
+from math import inf
+
+from ..limits.retirement import why_retired
+from ..limits.verdict import Allowance, Deed, Limit, Struck, Usage, verdict
+from ..policy.relief import TICK
+from ..policy.view import State
+from ..scoreboard import Glance, Scoreboard, SlotView
+from ..settings.sections import Limits
+from ..signals import CPU_TIME_EXCEEDED, REQUEST_TIMEOUT
+from . import spawn
+from .children import Ended, Record
+from .deeds import Deeds
+from .farewell import Farewells
+from .voice import TOLD, Voice
+
+_SIGNALS = {Limit.TIME_REAL: REQUEST_TIMEOUT, Limit.TIME_CPU: CPU_TIME_EXCEEDED}
+# The master looks at who is busy every tick. What goes beyond by so much is time in which it stood still (it
+# was stopped, or with the whole machine): no request pays for that.
+STANDSTILL = 1.0
+
+
+@dataclass
+class _Running:
+    """A request, from the first look at it: the CPU time of its worker then, when it was looked at last, the
+    seconds that do not count, a duplicate of its client's socket (-1 while there is none), whether there can
+    be none, and what the last verdict said."""
+
+    request: int
+    cpu: float
+    looked_at: float
+    excused: float = 0.0
+    client: int = -1
+    is_refused: bool = False
+    struck: Struck | None = None
+
+
+class Overruns:
+    """What all workers are at, and what they have spent on it."""
+
+    def __init__(self, scoreboard: Scoreboard, deeds: Deeds, voice: Voice) -> None:
+        self._scoreboard = scoreboard
+        self._deeds = deeds
+        self._voice = voice
+        self._farewells = Farewells()
+        self._running: dict[int, _Running] = {}
+
+    def look(self, record: Record, seen: Glance, now: float) -> float:
+        """Does what is due about a worker; when to look again."""
+        running = self._running.get(record.key)
+        if running is not None and running.request != seen.request:
+            self._forget(record.key)
+            running = None
+        if not record.retires and (why := self._why_retired(record, seen, now)):
+            record.retires = why
+            self._voice.retires(record)
+        if not seen.request:
+            lifetime = record.limits.lifetime
+            return record.born_at + lifetime if lifetime and not record.retires else inf
+        return self._judge(record, running, seen, now)
+
+    def look_after(self, now: float) -> float:
+        """Looks after those whose connection ends; when to look again."""
+        return self._farewells.look(now)
+
+    def bury(self, death: Ended, now: float) -> None:
+        """A worker has ended: whoever waited for its answer gets one."""
+        record, view = death.record, death.view
+        running = self._running.pop(record.key, None)
+        if view is None or not view.is_busy or record.kill_cause == TOLD:
+            if running is not None:
+                _close(running.client)
+            return
+        if running is not None and running.request != view.requests:
+            _close(running.client)
+            running = None
+        if running is None or (running.client < 0 and not running.is_refused):
+            answer = "a closed connection: it was younger than a tick"
+        else:
+            status, detail = 502, "the server failed"
+            if record.kill_cause:
+                status, detail = 503, "the server is stopping"
+            answer = self._answer(record, running.client, status, detail, view, now)
+        self._voice.lost(record, view, record.kill_cause or death.cause, answer, death.stacks)
+
+    def _why_retired(self, record: Record, seen: Glance, now: float) -> str:
+        if record.state is not State.READY:
+            return ""
+        age = now - record.born_at
+        answered = seen.requests - bool(seen.request)
+        return why_retired(record.limits, record.requests_most, requests=answered, age=age)
+
+    def _judge(self, record: Record, running: _Running | None, seen: Glance, now: float) -> float:
+        cpu = spawn.cpu_seconds(record.pid)
+        if running is None:
+            running = self._running[record.key] = _Running(seen.request, cpu, seen.began_at)
+        stood_still = now - running.looked_at - TICK
+        if stood_still > STANDSTILL:
+            running.excused += stood_still
+        running.looked_at = now
+        if running.client < 0 and not running.is_refused and now - seen.began_at >= TICK:
+            try:
+                running.client = self._duplicate(record, seen)
+            except OSError:
+                running.is_refused = True
+        usage = Usage(now - seen.began_at - running.excused, cpu - running.cpu)
+        allowed = _allowance(record.limits)
+        deed, running.struck, look_at = verdict(allowed, seen.request, usage, running.struck, now)
+        if deed is not Deed.NOTHING:
+            assert running.struck is not None
+            limit = running.struck.limit
+            if deed is Deed.INTERRUPT:
+                assert record.slot is not None
+                self._scoreboard.slot(record.slot).strike(seen.request, allowed.of(limit), usage.of(limit))
+                spawn.interrupt(record.pid, _SIGNALS[limit])
+                record.retires = record.retires or f"a request was interrupted (limits.{limit.value})"
+            else:
+                self._take_over(record, running, allowed, usage, now)
+        return look_at
+
+    def _take_over(
+        self, record: Record, running: _Running, allowed: Allowance, usage: Usage, now: float
+    ) -> None:
+        assert record.slot is not None and running.struck is not None
+        slot = self._scoreboard.slot(record.slot)
+        stacks = spawn.stacks(record.pid, record.stacks_fd)
+        with spawn.stopped(record.pid):
+            if slot.glance().request != running.request:
+                # It has come back at the last moment.
+                return
+            self._deeds.kill(record, TOLD, now)
+        # Read after the kill: where it could not be stopped (within vfork) it has run until then.
+        view = slot.view()
+        client, running.client = running.client, -1
+        self._forget(record.key)
+        limit = running.struck.limit
+        status, detail = (504, "the request took too long")
+        if limit is Limit.MEMORY_HARD:
+            status, detail = (503, "the request took too much memory")
+        answer = self._answer(record, client, status, detail, view, now)
+        self._voice.taken_over(record, view, limit, allowed, usage, answer, stacks)
+
+    def _answer(
+        self, record: Record, client: int, status: int, detail: str, view: SlotView, now: float
+    ) -> str:
+        """In words, what the client got of the answer that its worker can not give any more. The worker is
+        dead, or will not run again, so nobody is answered twice."""
+        if client < 0:
+            return "a closed connection: the system refuses pidfd_getfd(2)"
+        if not view.is_busy:
+            os.close(client)
+            return "its answer"
+        if view.has_head_left:
+            return self._farewells.cut(client, now)
+        lines = "Retry-After: 1\r\n" if status == 503 else ""
+        if record.id_field:
+            lines += f"{record.id_field}: {view.request_id}\r\n"
+        method = view.request.partition(" ")[0]
+        return self._farewells.say(client, status, detail, now, lines=lines, method=method)
+
+    def _duplicate(self, record: Record, seen: Glance) -> int:
+        """The client's socket, which a crash of the worker leaves open; -1 when the request has just ended.
+        Raises OSError where the system refuses."""
+        assert record.slot is not None
+        copy = spawn.duplicate(record.pid, seen.client_fd)
+        # The number may be another's, if the request ended meanwhile.
+        if self._scoreboard.slot(record.slot).glance().request != seen.request:
+            os.close(copy)
+            return -1
+        return copy
+
+    def _forget(self, key: int) -> None:
+        running = self._running.pop(key, None)
+        if running is not None:
+            _close(running.client)
+
+
+def _close(fd: int) -> None:
+    if fd >= 0:
+        os.close(fd)
+
+
+def _allowance(limits: Limits) -> Allowance:
+    return Allowance(
+        time_real=limits.time_real or inf,
+        time_cpu=limits.time_cpu or inf,
+        memory_hard=limits.memory_hard or inf,
+        grace=limits.grace or inf,
+    )

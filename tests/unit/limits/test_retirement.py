@@ -1,0 +1,30 @@
+from math import inf
+
+from corn_systemd.limits.retirement import requests_most, why_retired
+from corn_systemd.settings.sections import Limits
+
+LIMITS = Limits(request=1000, lifetime=3600.0, memory_soft=640 << 20)
+
+
+def test_workers_that_began_together_do_not_end_together() -> None:
+    assert [requests_most(LIMITS, chance) for chance in (0.0, 0.5, 1.0)] == [900, 1000, 1100]
+    assert requests_most(Limits(request=1), 0.0) == 1
+    assert requests_most(Limits(request=0), 0.5) == inf
+
+
+def test_one_that_has_not_done_enough_stays() -> None:
+    assert why_retired(LIMITS, 950, requests=949, age=3599.0, memory=(640 << 20) - 1) == ""
+    off = Limits(request=0, lifetime=0.0, memory_soft=0)
+    assert why_retired(off, inf, requests=10**9, age=1e9, memory=1e12) == ""
+
+
+def test_each_reason_names_its_setting() -> None:
+    assert why_retired(LIMITS, 950, requests=950, age=1.0) == (
+        "it has served 950 requests (limits.request = 1000)"
+    )
+    assert why_retired(LIMITS, 950, requests=1, age=3600.0) == (
+        "it has lived for 3600 s (limits.lifetime = 3600 s)"
+    )
+    assert why_retired(LIMITS, 950, requests=1, age=1.0, memory=700 << 20) == (
+        "it uses 700 MiB of private memory (limits.memory_soft = 640 MiB)"
+    )
