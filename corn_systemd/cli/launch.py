@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from .. import listeners as sockets
 from ..errors import ConfigError, CornError
+from ..limits.cgroup import Groups
 from ..listeners import Listeners
 from ..master.control import Control
 from ..master.master import Master
@@ -61,6 +62,7 @@ def launch(name: str, read: Callable[[], Loaded], default: Address | None = None
         control = Control.create(os.path.join(directory, "control"))
         scoreboard = Scoreboard.create(SLOTS, os.path.join(directory, "scoreboard"))
         relay = Relay.create()
+        groups = _groups(journal)
     except CornError as error:
         voice.refuse(error)
         answer_waiting([sock for _label, sock in at_hand])
@@ -79,6 +81,7 @@ def launch(name: str, read: Callable[[], Loaded], default: Address | None = None
         python=sys.executable,
         scoreboard=scoreboard,
         relay=relay,
+        groups=groups,
         control=control,
         stops_at_hangup=default is not None,
     )
@@ -105,6 +108,15 @@ def stored_name(address: Address) -> str:
     """Under what a socket is stored (FDNAME=, sd_pid_notify_with_fds(3): ASCII without ":", 255 at most)."""
     text = f"{_STORED}-{address}".replace(":", "_")
     return "".join(character if "!" <= character <= "~" else "?" for character in text)[:255]
+
+
+def _groups(journal: Journal) -> Groups | None:
+    """The control groups that are ours to make, if there are any."""
+    try:
+        return Groups.delegated()
+    except OSError as error:
+        journal.emit(messages.GROUPS_REFUSED, cause=error.strerror or str(error), path=error.filename or "")
+        return None
 
 
 def _tell(listeners: Listeners, journal: Journal, notifier: Notifier, name: str, is_service: bool) -> None:

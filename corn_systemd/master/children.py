@@ -7,59 +7,16 @@ frozen Child. It decides nothing and kills nobody.
 import os
 import select
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
-from math import inf
 
 from ..errors import AppError, ConfigError, CornError, Unavailable
 from ..lifeline import Lifeline, Message, Nonsense
 from ..policy.view import Child, Role, State
 from ..roster import Roster
 from ..scoreboard import Scoreboard, SlotView
-from ..settings.sections import Limits
 from . import spawn
-
-
-@dataclass(eq=False)
-class Record:
-    """One process, from the request for it until it has been reaped. `pid` is 0 until it has said it."""
-
-    key: int
-    role: Role
-    generation: int
-    born_at: float
-    lifeline: Lifeline
-    slot: int | None = None
-    nudge_fd: int = -1
-    """An eventfd by which a worker's helper thread is asked to hand its clients over."""
-    roster: Roster | None = None
-    stacks_fd: int = -1
-    """Where a worker writes the stacks of its threads when it is asked to by a signal."""
-    limits: Limits = field(default_factory=Limits)
-    requests_most: float = inf
-    id_field: str = ""
-    """The field in which answers tell the id of their request, if they do."""
-    retires: str = ""
-    """Why another is to take its place, if that is so."""
-    pid: int = 0
-    state: State = State.STARTING
-    since: float = 0.0
-    kill_cause: str = ""
-    last_words: tuple[str, str] | None = None
-    """(summary, traceback) of the failure that it has told."""
-    is_asked: bool = False
-    """Whether the master has asked it to leave."""
-    has_been_ready: bool = False
-    is_on_line: bool = True
-
-    @property
-    def worker(self) -> int:
-        """The number by which people know a worker: its slot, counted from 1."""
-        return (self.slot or 0) + 1
-
-    def enter(self, state: State, now: float) -> None:
-        self.state = state
-        self.since = now
+from .record import Record
 
 
 @dataclass(frozen=True)
@@ -86,6 +43,8 @@ class Ended:
     view: SlotView | None
     lost: tuple[int, int] = (0, 0)
     """The connections that it took with it, and those of which it held a part."""
+    out_of_memory: str = ""
+    """Whose limit of memory it was, if the kernel has killed it for that."""
     stacks: str = ""
     """The Python stacks of its threads at that moment, where it could still write them."""
 
@@ -240,6 +199,9 @@ class Children:
         match message.kind:
             case "hello" if not record.pid and message.sender:
                 record.pid = message.sender
+                if record.group is not None and not fields.get("is_in_group"):
+                    record.group.remove()
+                    record.group = None
                 if record.state is State.KILLED:
                     spawn.kill(record.pid)
             case "ready" if record.state is State.STARTING:
@@ -273,6 +235,9 @@ class Children:
 
     def _bury(self, record: Record, cause: str, is_clean: bool) -> Ended:
         view, lost = self.slot_view(record), (0, 0)
+        out_of_memory = record.group.out_of_memory() if record.group is not None and not is_clean else ""
+        if out_of_memory:
+            cause = f"out of memory, killed by the kernel ({out_of_memory} limit)"
         if view is not None:
             slot = self._scoreboard.slot(view.number)
             if record.roster is not None:
@@ -281,7 +246,7 @@ class Children:
             slot.clear()
         stacks = spawn.last_words(record.stacks_fd) if record.stacks_fd >= 0 else ""
         self.remove(record)
-        return Ended(record, cause, is_clean, view, lost, stacks)
+        return Ended(record, cause, is_clean, view, lost, out_of_memory, stacks)
 
     def _hang_up(self, record: Record) -> None:
         if record.is_on_line:

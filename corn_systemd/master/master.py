@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import listeners as sockets
 from ..errors import AppError, ConfigError, CornError, Unavailable
+from ..limits.cgroup import Groups
 from ..policy.backoff import Backoff
 from ..policy.plan import is_settled, next_instant, plan
 from ..policy.view import Action, Drain, Fork, Kill, Role, StartMold
@@ -48,12 +49,12 @@ class Master:
         python: str,
         scoreboard: Scoreboard,
         relay: Relay,
+        groups: Groups | None,
         control: Control,
         stops_at_hangup: bool = False,
     ) -> None:
-        """`read_settings` reads them anew (ConfigError); `environment` is what the application gets before
-        its own [environment]; `python` is its interpreter when the settings name none; `stops_at_hangup`:
-        SIGHUP is the end of a terminal."""
+        """`read_settings` reads them anew (ConfigError); `environment`, `python`, `groups`: see Deeds;
+        `stops_at_hangup`: SIGHUP is the end of a terminal."""
         self.now = self._started_at = self._look_at = time.monotonic()
         self._read_settings = read_settings
         self._stops_at_hangup = stops_at_hangup
@@ -66,7 +67,7 @@ class Master:
         self._epoll = select.epoll()
         self._children = Children(self._epoll, scoreboard)
         self._deeds = Deeds(
-            self._children, scoreboard, listeners.served, environment, python, voice.journal.path, relay
+            self._children, scoreboard, listeners.served, environment, python, voice.journal, relay, groups
         )
         self._overruns = Overruns(scoreboard, self._deeds, voice)
         self._watch = Watch(self._children, scoreboard, relay, self._overruns, voice)

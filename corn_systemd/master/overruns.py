@@ -16,9 +16,11 @@ from ..scoreboard import Glance, Scoreboard, SlotView
 from ..settings.sections import Limits
 from ..signals import CPU_TIME_EXCEEDED, REQUEST_TIMEOUT
 from . import spawn
-from .children import Ended, Record
+from .children import Ended
 from .deeds import Deeds
 from .farewell import Farewells
+from .gauge import Gauge
+from .record import Record
 from .voice import TOLD, Voice
 
 _SIGNALS = {Limit.TIME_REAL: REQUEST_TIMEOUT, Limit.TIME_CPU: CPU_TIME_EXCEEDED}
@@ -50,6 +52,7 @@ class Overruns:
         self._deeds = deeds
         self._voice = voice
         self._farewells = Farewells()
+        self._gauge = Gauge()
         self._running: dict[int, _Running] = {}
 
     def look(self, record: Record, seen: Glance, now: float) -> float:
@@ -58,21 +61,26 @@ class Overruns:
         if running is not None and running.request != seen.request:
             self._forget(record.key)
             running = None
-        if not record.retires and (why := self._why_retired(record, seen, now)):
+        memory = self._gauge.read(record, seen, now)
+        if not record.retires and (why := _why_retired(record, seen, memory, now)):
             record.retires = why
             self._voice.retires(record)
-        if not seen.request:
-            lifetime = record.limits.lifetime
-            return record.born_at + lifetime if lifetime and not record.retires else inf
-        return self._judge(record, running, seen, now)
+        if seen.request:
+            return self._judge(record, running, seen, memory, now)
+        lifetime = record.limits.lifetime
+        old_at = record.born_at + lifetime if lifetime and not record.retires else inf
+        return min(old_at, self._gauge.due(record, seen))
 
     def look_after(self, now: float) -> float:
-        """Looks after those whose connection ends; when to look again."""
-        return self._farewells.look(now)
+        """Looks after what has ended: connections, and what workers have left; when to look again."""
+        sweep_at = now + TICK if self._deeds.sweep() else inf
+        return min(sweep_at, self._farewells.look(now))
 
     def bury(self, death: Ended, now: float) -> None:
         """A worker has ended: whoever waited for its answer gets one."""
         record, view = death.record, death.view
+        self._deeds.clear_away(record)
+        self._gauge.forget(record)
         running = self._running.pop(record.key, None)
         if view is None or not view.is_busy or record.kill_cause == TOLD:
             if running is not None:
@@ -85,20 +93,19 @@ class Overruns:
             answer = "a closed connection: it was younger than a tick"
         else:
             status, detail = 502, "the server failed"
-            if record.kill_cause:
+            if death.out_of_memory:
+                status, detail = 503, "the server was out of memory"
+            elif record.kill_cause:
                 status, detail = 503, "the server is stopping"
             answer = self._answer(record, running.client, status, detail, view, now)
         self._voice.lost(record, view, record.kill_cause or death.cause, answer, death.stacks)
 
-    def _why_retired(self, record: Record, seen: Glance, now: float) -> str:
-        if record.state is not State.READY:
-            return ""
-        age = now - record.born_at
-        answered = seen.requests - bool(seen.request)
-        return why_retired(record.limits, record.requests_most, requests=answered, age=age)
-
-    def _judge(self, record: Record, running: _Running | None, seen: Glance, now: float) -> float:
-        cpu = spawn.cpu_seconds(record.pid)
+    def _judge(
+        self, record: Record, running: _Running | None, seen: Glance, memory: float, now: float
+    ) -> float:
+        group = record.group
+        # With what its subprocesses have used, where it has a group that counts it.
+        cpu = group.cpu_seconds() if group is not None else spawn.cpu_seconds(record.pid)
         if running is None:
             running = self._running[record.key] = _Running(seen.request, cpu, seen.began_at)
         stood_still = now - running.looked_at - TICK
@@ -110,7 +117,7 @@ class Overruns:
                 running.client = self._duplicate(record, seen)
             except OSError:
                 running.is_refused = True
-        usage = Usage(now - seen.began_at - running.excused, cpu - running.cpu)
+        usage = Usage(now - seen.began_at - running.excused, cpu - running.cpu, memory)
         allowed = _allowance(record.limits)
         deed, running.struck, look_at = verdict(allowed, seen.request, usage, running.struck, now)
         if deed is not Deed.NOTHING:
@@ -180,6 +187,14 @@ class Overruns:
         running = self._running.pop(key, None)
         if running is not None:
             _close(running.client)
+
+
+def _why_retired(record: Record, seen: Glance, memory: float, now: float) -> str:
+    if record.state is not State.READY:
+        return ""
+    answered = seen.requests - bool(seen.request)
+    age = now - record.born_at
+    return why_retired(record.limits, record.requests_most, requests=answered, age=age, memory=memory)
 
 
 def _close(fd: int) -> None:

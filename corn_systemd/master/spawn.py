@@ -161,6 +161,15 @@ def duplicate(pid: int, fd: int) -> int:
         os.close(pidfd)
 
 
+def children() -> set[int]:
+    """The children of this process that have not been reaped, adopted ones too (proc_tid_children(5))."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            return set(map(int, file.read().split()))
+    except OSError:
+        return set()
+
+
 # A stop takes microseconds; a process within vfork(2) cannot stop, and nobody waits for it.
 _STOP_PATIENCE = 0.02
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..listeners import Listener
 from ..scoreboard import SlotView
-from .children import Children, Record
+from .children import Children
 from .generations import Generations
+from .record import Record
 
 
 class Overview:

@@ -13,7 +13,8 @@ from ..settings.kinds import Address
 from ..systemd import messages
 from ..systemd.journal import Journal
 from ..systemd.notify import Notifier
-from .children import Ended, Record
+from .children import Ended
+from .record import Record
 
 # The cause of a kill of which all has been said.
 TOLD = "told"

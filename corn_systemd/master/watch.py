@@ -16,8 +16,9 @@ from ..policy.view import Role, State
 from ..relay import BATCH, Relay
 from ..scoreboard import Glance, Scoreboard
 from . import spawn
-from .children import Children, Record
+from .children import Children
 from .overruns import Overruns
+from .record import Record
 from .voice import Voice
 
 # The master looks no sooner again, whatever falls due.

@@ -109,7 +109,7 @@ def _fork_on_request(lifeline: Lifeline) -> base.Birth | None:
             return None
         if message.kind == "fork":
             fd, nudge_fd = message.fds
-            birth, error = _fork(message.fields["slot"], message.fields["role"], fd, nudge_fd)
+            birth, error = _fork(message, fd, nudge_fd)
             if birth is not None:
                 return birth
             if error:
@@ -119,7 +119,7 @@ def _fork_on_request(lifeline: Lifeline) -> base.Birth | None:
             os.close(nudge_fd)
 
 
-def _fork(slot: int, role: str, lifeline_fd: int, nudge_fd: int) -> tuple[base.Birth | None, str]:
+def _fork(message: Message, lifeline_fd: int, nudge_fd: int) -> tuple[base.Birth | None, str]:
     """Forks twice, so that the worker becomes the child of the master.
 
     All signals are blocked around it: none is ever handled, or lost, half-way between two processes.
@@ -142,7 +142,8 @@ def _fork(slot: int, role: str, lifeline_fd: int, nudge_fd: int) -> tuple[base.B
                         os.write(writer, os.strerror(error.errno or 0).encode())
                         os._exit(1)
                     lifeline = Lifeline(socket.socket(fileno=lifeline_fd))
-                    return base.Birth(slot, role, lifeline, nudge_fd, between, before), ""
+                    place = {name: message.fields[name] for name in ("slot", "role", "group")}
+                    return base.Birth(lifeline, nudge_fd, between, before, **place), ""
             finally:
                 os.close(writer)
             cause = outcome.read().decode()

@@ -363,6 +363,19 @@ WORKER_RETIRES = Message(
     ),
 )
 
+GROUPS_REFUSED = Message(
+    id="ebe8f14cdba141c2947d53c5f8a59a4a",
+    priority=WARNING,
+    text="workers have no control groups of their own: {path}: {cause}",
+    fields=("path", "cause"),
+    explain=(
+        "systemd has delegated a control group to this service (Delegate=), but the kernel refuses to "
+        "divide it. The service works: the master measures the memory of its workers itself. But the CPU "
+        "time of their subprocesses does not count for limits.time_cpu. ProtectControlGroups= in a drop-in"
+        " is the usual cause."
+    ),
+)
+
 REQUESTS_STALE = Message(
     id="e4671d4f1bd843c680f98a3727efd7d9",
     priority=WARNING,

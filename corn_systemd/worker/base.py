@@ -51,12 +51,14 @@ class Boot:
 class Birth:
     """What a worker is born with: its place, and the mask that was in force before the fork."""
 
-    slot: int
-    role: str
     lifeline: Lifeline
     nudge_fd: int
     between_pid: int
     signal_mask: Iterable[int]
+    slot: int
+    role: str
+    group: str
+    """The directory of its control group, if it has one."""
 
 
 def live(birth: Birth, boot: Boot, title: kernel.Title, load: Callable[[], Application]) -> int:
@@ -64,6 +66,9 @@ def live(birth: Birth, boot: Boot, title: kernel.Title, load: Callable[[], Appli
     os.setpgid(0, 0)
     _await_adoption(birth.between_pid, boot.master_pid)
     kernel.die_with(boot.master_pid)
+    is_in_group = kernel.enter_group(birth.group)
+    if not is_in_group:
+        kernel.become_subreaper()
     settings = boot.settings
     slot = boot.scoreboard.slot(birth.slot)
     slot.claim(os.getpid(), boot.generation, birth.role)
@@ -71,7 +76,7 @@ def live(birth: Birth, boot: Boot, title: kernel.Title, load: Callable[[], Appli
     signal.pthread_sigmask(signal.SIG_SETMASK, birth.signal_mask)
     roster = Roster.create()
     interruption = Interruption(slot)
-    birth.lifeline.send("hello", (roster.fd, interruption.stacks_fd))
+    birth.lifeline.send("hello", (roster.fd, interruption.stacks_fd), is_in_group=is_in_group)
     # What the application forks by itself is no worker: it must neither accept nor speak for one.
     os.register_at_fork(after_in_child=lambda: _forget((birth.lifeline, boot.relay, *boot.listeners)))
     try:

@@ -1,4 +1,4 @@
-"""What only the kernel can be asked for, by prctl(2): death with the parent, and names for ps(1)."""
+"""What only the kernel can be asked for: death with the parent, names for ps(1), a control group."""
 
 import ctypes
 import os
@@ -6,6 +6,7 @@ import signal
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
+PR_SET_CHILD_SUBREAPER = 36
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -18,6 +19,23 @@ def die_with(parent_pid: int) -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent_pid:
         os._exit(1)
+
+
+def become_subreaper() -> None:
+    """Orphans among our descendants become our children, and so do not outlive us unseen."""
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def enter_group(directory: str) -> bool:
+    """Goes into a control group; False where there is none, or the kernel refuses."""
+    if not directory:
+        return False
+    try:
+        with open(os.path.join(directory, "cgroup.procs"), "w") as file:
+            file.write("0")
+    except OSError:
+        return False
+    return True
 
 
 class Title:

@@ -1,5 +1,5 @@
-"""What a request may spend: whatever its code does, and whatever has left already, its client gets an end, the
-journal says why, and nobody else loses anything.
+"""What a request may spend: whatever its code does, and whatever has left already, its client gets an end,
+the journal says why, and nobody else loses anything.
 
 A table: which limit × what the code does × how far its answer is. A dozen rows run always, all of them with
 `make test-full`.

@@ -36,6 +36,8 @@ FLOORS = {
     "master": 4,
     "cli": 5,
     "limits": 1,
+    "limits.cgroup": 2,
+    "limits.memory": 2,
     "__main__": 6,
     "": 1,
 }
@@ -50,6 +52,7 @@ PURE = (
     "http",
     "policy",
     "limits.verdict",
+    "limits.retirement",
     "wsgi.environ",
     "wsgi.gateway",
 )

@@ -1,0 +1,152 @@
+"""Limits of memory that the master measures without control groups, and what an application leaves behind."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from corn_systemd.systemd import messages
+
+from .conftest import Start
+from .engine import get, read_all, read_until
+from .harness import Corn, connect
+
+APP = r"""
+import mmap, os, subprocess, sys, time
+
+BURDEN = bytearray(b"x" * (120 << 20))
+HELD = []
+DAEMON = '''
+import os, time
+if os.fork():
+    os._exit(0)
+os.setsid()
+if os.fork():
+    os._exit(0)
+time.sleep(600)
+'''
+
+def application(environ, start_response):
+    path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
+    if path == "/map":
+        HELD.append(mmap.mmap(-1, 2 << 30))
+    elif path == "/hold":
+        HELD.append(bytearray(int(query) << 20))
+        for at in range(0, int(query) << 20, 4096):
+            HELD[-1][at] = 1
+    elif path == "/write":
+        for at in range(0, len(BURDEN), 4096):
+            BURDEN[at] = 1
+    elif path == "/hog":
+        while True:
+            HELD.append(bytearray(b"x" * (4 << 20)))
+            time.sleep(0.002)
+    elif path == "/file":
+        with open("cached", "w+b") as file:
+            file.write(bytes(100 << 20))
+            file.seek(0)
+            while file.read(1 << 20):
+                pass
+    elif path == "/daemon":
+        subprocess.run([sys.executable, "-c", DAEMON])
+        if query:
+            time.sleep(float(query))
+    elif path == "/child":
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    start_response("200 OK", [])
+    return [b"%d\n" % os.getpid()]
+"""
+LIMITS = '[limits]\nmemory_soft = "80M"\nmemory_hard = "160M"\n'
+
+
+def pid_of(corn: Corn, path: str) -> int:
+    return int(corn.get(path).text)
+
+
+def test_what_is_shared_mapped_or_cached_is_not_what_a_worker_uses(shop: Start) -> None:
+    corn = shop(APP, LIMITS, workers=1)
+    pid = pid_of(corn, "/map")
+    assert pid_of(corn, "/file") == pid_of(corn, "/hold?10") == pid
+    # Measured again a second after the last request at the latest.
+    corn.until(lambda: corn.report()["uptime"] > 2.5, "two measurements")
+    assert pid_of(corn, "/") == pid
+    assert not corn.told(messages.WORKER_RETIRES)
+
+
+def test_a_worker_over_the_soft_limit_answers_and_is_replaced(shop: Start) -> None:
+    corn = shop(APP, LIMITS, workers=1)
+    pid = pid_of(corn, "/hold?100")
+    entry = corn.expects(messages.WORKER_RETIRES, pid=pid)
+    used = re.fullmatch(r"it uses ([0-9]+) MiB .* \(limits.memory_soft = 80 MiB\)", entry["CORN_CAUSE"])
+    assert used and 80 <= int(used[1]) < 160
+    corn.until(lambda: pid not in corn.processes(), "it to leave")
+    assert pid_of(corn, "/") != pid
+    assert not corn.told(messages.WORKER_DIED)
+
+
+def test_what_a_worker_writes_to_is_shared_no_more(shop: Start) -> None:
+    corn = shop(APP, LIMITS, workers=1)
+    pid = pid_of(corn, "/write")
+    entry = corn.expects(messages.WORKER_RETIRES, pid=pid)
+    assert "limits.memory_soft" in entry["CORN_CAUSE"]
+
+
+def test_a_worker_over_the_hard_limit_is_ended_and_its_client_answered(shop: Start) -> None:
+    corn = shop(APP, LIMITS, workers=1)
+    hog, neighbour = (connect(corn.sockets[0]) for _ in range(2))
+    neighbour.sendall(get("/"))
+    pid = int(read_until(neighbour, b"\n").rpartition(b"\r\n\r\n")[2])
+    hog.sendall(get("/hog"))
+    head, _, body = read_all(hog).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n") and b"\r\nRetry-After: 1\r\n" in head
+    assert body == b"503 Service Unavailable: the request took too much memory\n"
+    neighbour.sendall(get("/"))
+    assert int(read_until(neighbour, b"\n").rpartition(b"\r\n\r\n")[2]) != pid
+    entry = corn.expects(messages.REQUEST_TAKEN_OVER, pid=pid, limit="memory_hard")
+    assert entry["CORN_ALLOWED"] == "160 MiB" and entry["CORN_ANSWER"] == "503"
+    assert " in application\n" in entry["MESSAGE"]
+    neighbour.close()
+
+
+def test_without_limits_of_memory_nobody_is_ended(shop: Start) -> None:
+    corn = shop(APP, "[limits]\nmemory_soft = 0\nmemory_hard = 0\n", workers=1)
+    pid = pid_of(corn, "/hold?200")
+    corn.until(lambda: corn.report()["uptime"] > 1.5, "more than a second")
+    assert pid_of(corn, "/") == pid
+
+
+def sleepers(corn: Corn) -> list[int]:
+    """The helpers of the application that are still there."""
+    return [pid for pid in corn.processes() if b"time.sleep(600)" in command(pid)]
+
+
+def command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def test_what_an_application_leaves_behind_does_not_outlive_its_worker(shop: Start) -> None:
+    corn = shop(APP, "[limits]\nrequest = 1\n", workers=1)
+    for path in ("/daemon", "/child"):
+        assert corn.get(path).status == 200
+    # Both requests may have found the same one, or not.
+    corn.expects(messages.WORKER_RETIRES)
+    corn.until(lambda: not sleepers(corn), "the helpers to be gone")
+
+
+def test_nor_does_it_outlive_a_worker_that_is_killed(shop: Start) -> None:
+    corn = shop(APP, '[limits]\ntime_real = "300ms"\ngrace = "100ms"\n', workers=1)
+    client = connect(corn.sockets[0])
+    client.sendall(get("/daemon?600"))
+    assert read_until(client, b"long\n").startswith(b"HTTP/1.1 504 ")
+    corn.until(lambda: not sleepers(corn), "its helper to be gone")
+    # And a worker that is in the middle of being born is nobody's leftover.
+    for _ in range(5):
+        pid = pid_of(corn, "/")
+        os.kill(pid, 9)
+        corn.until(lambda pid=pid: pid not in [row["pid"] for row in corn.workers()], "another")
+        corn.until(corn.workers, "a worker")
+    assert sys.executable and not corn.told(messages.FORK_FAILED)
+    client.close()
