@@ -23,8 +23,12 @@ class Group:
         self.path = path
 
     def write(self, name: str, value: str) -> None:
-        with open(os.path.join(self.path, name), "w", buffering=1) as file:
-            file.write(value)
+        # Not O_CREAT, by which the kernel would refuse what is not there for another reason (EACCES).
+        fd = os.open(os.path.join(self.path, name), os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, value.encode())
+        finally:
+            os.close(fd)
 
     def _numbers(self, name: str) -> dict[str, int]:
         """The lines `key value` of a file; nothing when it is not there."""
@@ -99,6 +103,8 @@ class Groups:
         """Takes over the group of this process, which goes into one of its own within; None where nothing is
         delegated. Raises OSError where something is, and the kernel refuses."""
         path = _own(root)
+        # In this order: with our process still in it, the kernel would give it cpu and pids alone, as a
+        # threaded group that no process can be moved within.
         if path is None or not _is_delegated(path):
             return None
         groups = cls(path)
