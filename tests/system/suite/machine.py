@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import shutil
 import socket
@@ -16,9 +17,12 @@ from corn_systemd.systemd.messages import Message
 ETC = Path("/etc/corn")
 APPS = Path("/srv")
 
+# How many times longer than on a real processor everything may take here (tests/system/run).
+PATIENCE = float(os.environ.get("CORN_PATIENCE", "1"))
+
 
 def sh(*command: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout * PATIENCE)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr}")
     return done
@@ -34,6 +38,7 @@ def show(unit: str, name: str) -> str:
 
 def wait_for(question: Callable[[], object], what: str, seconds: float = 20) -> Any:
     """Asks until the answer is true; says what was awaited when it never is."""
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while not (answer := question()):
         if time.monotonic() > deadline:
@@ -47,7 +52,7 @@ class Connection(http.client.HTTPConnection):
 
     def __init__(self, address: str, timeout: float = 10) -> None:
         self.address = address
-        super().__init__("corn", timeout=timeout)
+        super().__init__("corn", timeout=timeout * PATIENCE)
 
     def connect(self) -> None:
         if self.address.startswith("/"):
