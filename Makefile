@@ -39,7 +39,7 @@ fuzz: .venv/.fuzz ## look for inputs that break the HTTP engine (FUZZ_SECONDS=60
 	  .venv/bin/python -m tests.fuzz.run $$target -max_total_time=$$(( $(FUZZ_SECONDS) / 5 )) -print_final_stats=1 \
 	    && .venv/bin/python -m tests.fuzz.run $$target --keep || exit 1; done
 
-test-system: .venv/.ready ## the .deb under a real systemd, Debian 12 and 13 (root)
+test-system: .venv/.ready ## the .deb under a real systemd, Debian 12 and 13, containers and virtual machines (root)
 	tests/system/run
 
 test-full: .venv/.ready ## what takes longer: by hand, dated in the CHANGELOG
