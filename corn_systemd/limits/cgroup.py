@@ -5,7 +5,6 @@ too much, and leaves nobody behind. Nothing here waits: these files are the kern
 """
 
 import os
-import stat
 
 ROOT = "/sys/fs/cgroup"
 # Above memory_hard the kernel lets a worker allocate ever more slowly (memory.high), so that the master sees
@@ -166,18 +165,12 @@ def _own(root: str) -> str | None:
 
 
 def _is_delegated(path: str) -> bool:
-    """Whether systemd says so: by an extended attribute, or by making its files ours (Delegate=,
-    systemd.resource-control(5)). A root of a container, or a session's scope, is not meant for us."""
-    try:
-        return os.getxattr(path, "user.delegate") == b"1"
-    except OSError:
-        pass
-    try:
-        return os.getxattr(path, "trusted.delegate") == b"1"
-    except OSError:
-        pass
-    try:
-        status = os.stat(os.path.join(path, "cgroup.subtree_control"))
-    except OSError:
-        return False
-    return os.geteuid() != 0 and status.st_uid == os.geteuid() and bool(status.st_mode & stat.S_IWUSR)
+    """Whether systemd says so (Delegate=, systemd.resource-control(5)), by an extended attribute: the one of
+    the user since 251, the other for root alone. A container's root, or a session's scope, is not for us."""
+    for name in ("user.delegate", "trusted.delegate"):
+        try:
+            if os.getxattr(path, name) == b"1":
+                return True
+        except OSError:
+            pass
+    return False
