@@ -27,7 +27,8 @@ mold must import the application and its first worker be ready before the first 
 to leave.
 """
 
+from .deadlines import deadline, extend_deadline
 from .errors import CpuTimeExceeded, LimitExceeded, RequestTimeout
 
-__all__ = ["CpuTimeExceeded", "LimitExceeded", "RequestTimeout"]
+__all__ = ["CpuTimeExceeded", "LimitExceeded", "RequestTimeout", "deadline", "extend_deadline"]
 __version__ = "0.1.0"

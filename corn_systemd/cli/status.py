@@ -6,7 +6,9 @@ from typing import Any
 
 from .ask import ask
 
-_COLUMNS = ("worker", "pid", "generation", "state", "memory", "requests", "connections", "age", "request")
+_COLUMNS = (
+    "worker", "pid", "generation", "state", "memory", "cpu", "requests", "connections", "age", "request",
+)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +49,7 @@ def _row(process: dict[str, Any]) -> tuple[str, ...]:
         str(process["generation"]),
         process["state"],
         f"{memory / 2**20:.1f} MiB" if memory is not None else "-",
+        _span(process["cpu"]) if "cpu" in process else "-",
         str(process.get("requests", "-")),
         str(process.get("connections", "-")),
         _span(process["age"]),

@@ -14,7 +14,8 @@ from ..errors import AppError, ConfigError, CornError, Unavailable
 from ..lifeline import Lifeline, Message, Nonsense
 from ..policy.view import Child, Role, State
 from ..roster import Roster
-from ..scoreboard import Scoreboard, SlotView
+from ..scoreboard import Scoreboard
+from ..slot import SlotView
 from . import spawn
 from .record import Record
 

@@ -9,7 +9,7 @@ from math import inf
 
 from ..limits.memory import private_bytes, quick_bytes
 from ..policy.relief import TICK
-from ..scoreboard import Glance
+from ..slot import Glance
 from .record import Record
 
 EVERY = 1.0

@@ -8,13 +8,14 @@ import os
 from dataclasses import dataclass
 from math import inf
 
+from ..limits.paths import limits_for
 from ..limits.retirement import why_retired
 from ..limits.verdict import Allowance, Deed, Limit, Struck, Usage, verdict
 from ..policy.relief import TICK
 from ..policy.view import State
-from ..scoreboard import Glance, Scoreboard, SlotView
-from ..settings.sections import Limits
+from ..scoreboard import Scoreboard
 from ..signals import CPU_TIME_EXCEEDED, REQUEST_TIMEOUT
+from ..slot import Glance, SlotView
 from . import spawn
 from .children import Ended
 from .deeds import Deeds
@@ -118,7 +119,7 @@ class Overruns:
             except OSError:
                 running.is_refused = True
         usage = Usage(now - seen.began_at - running.excused, cpu - running.cpu, memory)
-        allowed = _allowance(record.limits)
+        allowed = self._allowance(record, seen)
         deed, running.struck, look_at = verdict(allowed, seen.request, usage, running.struck, now)
         if deed is not Deed.NOTHING:
             assert running.struck is not None
@@ -131,6 +132,19 @@ class Overruns:
             else:
                 self._take_over(record, running, allowed, usage, now)
         return look_at
+
+    def _allowance(self, record: Record, seen: Glance) -> Allowance:
+        """What the request that runs may spend. Read anew each time: its code may ask for more."""
+        limits = record.limits
+        if limits.path and record.slot is not None:
+            limits = limits_for(limits, self._scoreboard.slot(record.slot).view().request)
+        extended_by = min(seen.extended_by, limits.extend_max or inf)
+        return Allowance(
+            time_real=limits.time_real + extended_by if limits.time_real else inf,
+            time_cpu=limits.time_cpu or inf,
+            memory_hard=limits.memory_hard or inf,
+            grace=limits.grace or inf,
+        )
 
     def _take_over(
         self, record: Record, running: _Running, allowed: Allowance, usage: Usage, now: float
@@ -201,11 +215,3 @@ def _close(fd: int) -> None:
     if fd >= 0:
         os.close(fd)
 
-
-def _allowance(limits: Limits) -> Allowance:
-    return Allowance(
-        time_real=limits.time_real or inf,
-        time_cpu=limits.time_cpu or inf,
-        memory_hard=limits.memory_hard or inf,
-        grace=limits.grace or inf,
-    )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..listeners import Listener
-from ..scoreboard import SlotView
+from ..slot import SlotView
+from . import spawn
 from .children import Children
 from .generations import Generations
 from .record import Record
@@ -95,6 +96,13 @@ class Overview:
             row["requests"] = view.requests
             row["connections"] = view.connections
             row["waited"] = round(view.waited, 6)
+            row["real"] = round(view.real, 6)
+            row["sent_bytes"] = view.sent
+            group = record.group
+            cpu = group.cpu_seconds() if group is not None else spawn.cpu_seconds(record.pid)
+            row["cpu"] = round(cpu, 6)
+            if record.retires:
+                row["retires"] = record.retires
             if view.is_busy:
                 row["request"] = view.request
                 row["request_age"] = round(now - view.began_at, 3)

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..errors import AppError, CornError
 from ..limits.verdict import Allowance, Limit, Usage
-from ..scoreboard import SlotView
 from ..settings.kinds import Address
+from ..slot import SlotView
 from ..systemd import messages
 from ..systemd.journal import Journal
 from ..systemd.notify import Notifier

@@ -14,7 +14,8 @@ from typing import Any
 from ..policy.relief import TICK, Asked, Deed, relief
 from ..policy.view import Role, State
 from ..relay import BATCH, Relay
-from ..scoreboard import Glance, Scoreboard
+from ..scoreboard import Scoreboard
+from ..slot import Glance
 from . import spawn
 from .children import Children
 from .overruns import Overruns

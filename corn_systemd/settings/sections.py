@@ -16,6 +16,7 @@ from .kinds import (
     FIELD_NAME,
     HOSTS,
     PATH,
+    PATH_RULES,
     PROXIES,
     PROXY_FIELDS,
     SIZE,
@@ -26,6 +27,7 @@ from .kinds import (
     YES_NO,
     Address,
     Kind,
+    PathLimits,
 )
 
 T = TypeVar("T")
@@ -257,6 +259,14 @@ class Http:
         more="On TCP a client that gives up looks at first like one that has said all and listens. `true` "
         "suits browsers and most proxies, and harms those who send a request and shut down their side.",
     )
+    log_slow: float = setting(
+        SPAN,
+        0.0,
+        "Requests on which the application works for so long get an entry in the journal, with the time, the "
+        "CPU time, the memory and the bytes that they took; `1us` is all of them, 0 is off.",
+        more="The fields are CORN_REAL_US, CORN_CPU_US, CORN_WAIT_US, CORN_MEMORY_GROWTH and CORN_SENT: "
+        "`journalctl -u corn@shop CORN_STATUS=500`. It costs some microseconds a request.",
+    )
     spool_directory: str = ""
     """Where those temporary files lie: the master sets it from $CACHE_DIRECTORY, it is not a key."""
 
@@ -312,6 +322,23 @@ class Limits:
         "How long a request may go on after that exception, which is raised again every second. Then the "
         "stacks of all threads go to the journal, the master answers the client, and kills the worker with "
         "what it has started. 0 is off: there is no second stage.",
+    )
+    extend_max: float = setting(
+        SPAN,
+        600.0,
+        "How much longer than `time_real` a request may take at most when its code asks for more time by "
+        "`corn_systemd.extend_deadline(seconds)`. 0 is off: as much as it asks for.",
+        more="`corn_systemd.deadline()` tells the code until when it has time, by `time.monotonic()`.",
+    )
+    path: tuple[PathLimits, ...] = setting(
+        PATH_RULES,
+        (),
+        "Other limits for some paths: each `[[limits.path]]` has `match` and one or more of `time_real`, "
+        "`time_cpu` and `grace`. The first that matches counts.",
+        more="In `match`, `*` is any text, slashes too, `?` one character, `[ab]` one of these. The path is "
+        "decoded and without the query, and of a very long one only the first 200 characters are looked at.",
+        example='[{match = "/report/*", time_real = "10min"}]',
+        flag=None,
     )
 
 
@@ -455,7 +482,9 @@ def _plain(value: object) -> object:
 def from_message(message: Mapping[str, Any]) -> Settings:
     """The settings that as_message() was given. It trusts them: they were checked where they were read."""
     listen = tuple(Address(**address) for address in message["listen"])
-    return build(Settings, {**message, "listen": listen})
+    limits = message["limits"]
+    path = tuple(PathLimits(**rule) for rule in limits["path"])
+    return build(Settings, {**message, "listen": listen, "limits": {**limits, "path": path}})
 
 
 def build(of: type[T], values: Mapping[str, Any]) -> T:

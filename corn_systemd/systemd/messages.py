@@ -376,6 +376,31 @@ GROUPS_REFUSED = Message(
     ),
 )
 
+REQUEST_SERVED = Message(
+    id="71c8dfa2d9ed45ef8e53182a137a054e",
+    priority=INFO,
+    text="{request}: {status} after {real} s ({cpu} s of CPU, {growth} MiB, {sent} bytes) for {remote}",
+    fields=(
+        "request",
+        "request_id",
+        "remote",
+        "status",
+        "real",
+        "cpu",
+        "growth",
+        "sent",
+        "real_us",
+        "cpu_us",
+        "wait_us",
+        "memory_growth",
+        "slot",
+    ),
+    explain=(
+        "A request has taken longer than http.log_slow. The times are those of the application, without "
+        "waiting (CORN_WAIT_US) and without sending the answer; the bytes are those of its body."
+    ),
+)
+
 REQUESTS_STALE = Message(
     id="e4671d4f1bd843c680f98a3727efd7d9",
     priority=WARNING,

@@ -14,16 +14,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..deadlines import serve_by
 from ..errors import AppError
 from ..lifeline import Lifeline
 from ..relay import Relay
 from ..roster import Roster
-from ..scoreboard import READY, Scoreboard
+from ..scoreboard import Scoreboard
 from ..settings.sections import Settings
+from ..slot import READY
 from ..systemd.journal import Journal
 from ..wsgi.gateway import Exchange
 from ..wsgi.target import Application
 from . import kernel
+from .clock import RequestClock
 from .http import HttpWorker
 from .interruption import Interruption
 
@@ -95,6 +98,7 @@ def live(birth: Birth, boot: Boot, title: kernel.Title, load: Callable[[], Appli
             addresses=settings.listen,
         )
         interruption.install()
+        serve_by(RequestClock(slot, settings.limits))
         slot.state(READY)
         birth.lifeline.send("ready")
         worker.serve()

@@ -12,13 +12,14 @@ from ..errors import BadRequest
 from ..http.request import RequestHead
 from ..http.response import http_date
 from ..roster import HAS_TAKEN
-from ..scoreboard import Slot
+from ..slot import Slot
 from ..systemd import messages
 from ..systemd.journal import Journal
 from ..wsgi.environ import environ
 from ..wsgi.failure import describe, exceeded_limit
 from ..wsgi.gateway import Exchange
 from ..wsgi.target import Application
+from .account import Account
 from .connection import Connection
 from .front import Front
 from .handover import Handover
@@ -69,6 +70,7 @@ class Caller:
         self._exchange: type[Known] = Known
         if front.id_field:
             self._exchange = type("Marked", (Marked,), {"field": front.id_field})
+        self._account = Account(front.log_slow, slot, journal) if front.log_slow else None
         self._stale = 0
         self._stale_told_at = -STALE_EVERY
         self.keeps = True
@@ -94,11 +96,15 @@ class Caller:
             self._settle(connection, exchange)
             return
         made = environ(connection.base, connection.client, head, body, request_id, wait)
-        slot, guard = self._slot, self._guard
+        slot, guard, account = self._slot, self._guard, self._account
+        if account is not None:
+            account.begin()
         guard.out_fd = connection.fd
         slot.begin(connection.fd, request_id, head.method, head.target, now, wait)
         exchange.begin(self._application, made)
-        slot.end()
+        slot.end(time.monotonic(), exchange.sent)
+        if account is not None:
+            account.end(exchange, connection.client[0], request_id, wait)
         guard.out_fd = -1
         if guard.is_contested or guard.marks[HAS_TAKEN]:
             self._handover.come_back()
@@ -154,8 +160,9 @@ class Caller:
         self._slot.begin(connection.fd, exchange.request_id, head.method, head.target, now)
         if exchange.has_begun:
             self._slot.head_left()
+        sent = exchange.sent
         call()
-        self._slot.end()
+        self._slot.end(time.monotonic(), exchange.sent - sent)
         self._guard.out_fd = -1
         self._handover.come_back()
 
@@ -176,7 +183,7 @@ class Caller:
         if exchange.failure is not None:
             failure, exchange.failure = exchange.failure, None
             line, trace = describe(failure)
-            about["head_left"] = "no" if exchange.has_page else "yes"
+            about["head_left"] = "no" if exchange.page else "yes"
             exceeded = exceeded_limit(failure)
             if exceeded is None:
                 self._journal.emit(messages.APP_ERROR, trace, error=line, **about)
@@ -189,7 +196,7 @@ class Caller:
                     spent=f"{exceeded.spent:.1f}",
                     slot=self._slot.number + 1,
                     pid=os.getpid(),
-                    answer="504" if exchange.has_page else "a part of its answer",
+                    answer="504" if exchange.page else "a part of its answer",
                     **about,
                 )
             about.pop("head_left")

@@ -51,6 +51,7 @@ class Front:
         # One draw of random bytes a worker: its requests are told apart by their number. As one call of C it
         # costs 0.1 µs.
         self.next_id = map(f"{os.urandom(8).hex()}-".__add__, map(str, count(1))).__next__
+        self.log_slow = settings.log_slow
         self.max_wait = settings.max_wait or inf
         self.patience = min(self.max_wait, DOUBT)
         """A request that has waited longer deserves a look."""

@@ -15,7 +15,8 @@ from ..lifeline import Nonsense
 from ..policy.share import Sibling, surplus
 from ..relay import BATCH, FDS_PER_MESSAGE, Parcel, Relay
 from ..roster import HAS_TAKEN, Roster
-from ..scoreboard import ANSWERED, READY, REQUESTS, STATE, WAITING, Scoreboard, Slot
+from ..scoreboard import Scoreboard
+from ..slot import ANSWERED, READY, REQUESTS, STATE, WAITING, Slot
 from ..systemd import messages
 from ..systemd.journal import Journal
 from .connection import Connection

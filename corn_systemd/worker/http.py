@@ -15,9 +15,10 @@ from ..errors import BadRequest
 from ..lifeline import Lifeline
 from ..relay import Relay
 from ..roster import Roster
-from ..scoreboard import Scoreboard, Slot
+from ..scoreboard import Scoreboard
 from ..settings.kinds import Address
 from ..settings.sections import Http
+from ..slot import Slot
 from ..systemd.journal import Journal
 from ..wsgi.target import Application
 from .caller import Caller

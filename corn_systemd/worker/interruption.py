@@ -10,8 +10,8 @@ import signal
 from types import FrameType
 
 from ..errors import CpuTimeExceeded, LimitExceeded, RequestTimeout
-from ..scoreboard import Slot
 from ..signals import CPU_TIME_EXCEEDED, REQUEST_TIMEOUT, STACKS
+from ..slot import Slot
 from ..wsgi.gateway import Exchange
 from .stream import BodyStream
 

@@ -14,9 +14,10 @@ from math import inf
 from ..http.lines import limits
 from ..relay import Relay
 from ..roster import Roster
-from ..scoreboard import Scoreboard, Slot
+from ..scoreboard import Scoreboard
 from ..settings.kinds import Address
 from ..settings.sections import Http
+from ..slot import Slot
 from ..systemd import messages
 from ..systemd.journal import Journal
 from .caller import DateLine

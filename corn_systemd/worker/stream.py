@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import BadRequest
 from ..http.request import RequestHead
 from ..http.response import CONTINUE
-from ..scoreboard import Slot
+from ..slot import Slot
 from ..systemd.journal import Journal
 from ..wsgi.environ import Application, Environ
 from ..wsgi.gateway import Exchange

@@ -41,8 +41,8 @@ class Exchange:
     """Nothing more will be sent, and the application has been let go."""
     failure: BaseException | None = None
     """What the application raised."""
-    has_page = False
-    """Whether the answer is ours, the one for status 500."""
+    page = 0
+    """The status of the answer, where it is one of our own pages."""
     complaint = ""
     """What the application did wrong without raising."""
 
@@ -201,6 +201,7 @@ class Exchange:
         ):
             # Where the connection ends with it, its end need not be a packet of its own.
             self.sink.send((self._head(size), body), not self.keep)
+            self.sent = size
             self.is_done = True
             return
         self.is_single = bool(body)
@@ -271,7 +272,7 @@ class Exchange:
         if self.has_begun:
             self.keep = False
         else:
-            self.has_begun = self.has_page = True
+            self.has_begun, self.page = True, status
             accept = self.head.fields.get("HTTP_ACCEPT", "")
             self.keep = self.keep and self.head.minor == 1
             connection = self.own_fields() + ("" if self.keep else "Connection: close\r\n")

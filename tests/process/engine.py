@@ -41,7 +41,7 @@ class FakeSlot:
     def head_left(self) -> None:
         self.story.append(("head_left",))
 
-    def end(self) -> None:
+    def end(self, now: float = 0.0, sent: int = 0) -> None:
         self.story.append(("end",))
 
     def connections(self, count: int) -> None:

@@ -26,6 +26,7 @@ FLOORS = {
     "wsgi.target": 2,
     "policy": 1,
     "scoreboard": 2,
+    "slot": 2,
     "lifeline": 2,
     "relay": 2,
     "roster": 2,
@@ -39,10 +40,11 @@ FLOORS = {
     "limits.cgroup": 2,
     "limits.memory": 2,
     "__main__": 6,
+    "deadlines": 0,
     "": 1,
 }
 # Named exceptions: (importer, imported) on one floor.
-SIDEWAYS = {("wsgi", "http"), ("relay", "lifeline")}
+SIDEWAYS = {("wsgi", "http"), ("relay", "lifeline"), ("scoreboard", "slot")}
 
 PURE = (
     "errors",
@@ -52,6 +54,7 @@ PURE = (
     "http",
     "policy",
     "limits.verdict",
+    "limits.paths",
     "limits.retirement",
     "wsgi.environ",
     "wsgi.gateway",
@@ -63,9 +66,9 @@ IMPURE_MODULES = {
 
 # What runs in the application's interpreter: the standard library alone.
 WORKER_SIDE = (
-    "", "errors", "settings.kinds", "settings.sections", "systemd.messages", "systemd.journal", "http",
-    "wsgi", "scoreboard", "lifeline", "relay", "roster", "signals", "policy.share", "worker",
-    "mold",
+    "", "deadlines", "errors", "settings.kinds", "settings.sections", "systemd.messages",
+    "systemd.journal", "http", "limits.paths", "wsgi", "scoreboard", "slot", "lifeline", "relay",
+    "roster", "signals", "policy.share", "worker", "mold",
 )  # fmt: skip
 LEAN = {
     "asyncio",

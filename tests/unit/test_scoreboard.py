@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from corn_systemd.errors import Unavailable
-from corn_systemd.scoreboard import DRAINING, HEADER_SIZE, READY, SLOT_SIZE, Scoreboard
+from corn_systemd.scoreboard import HEADER_SIZE, Scoreboard
+from corn_systemd.slot import DRAINING, READY, SLOT_SIZE
 
 
 def test_what_a_worker_writes_is_read_through_another_mapping(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ neither files nor settings. The application's interpreter imports this.
 
 from .addresses import Address, Addresses
 from .kind import Kind, quoted
+from .paths import PathLimits, PathRules
 from .peers import FieldName, Hosts, Proxies, ProxyFields
 from .quantities import AUTO, Count, Size, Span, YesNo
 from .texts import Path, Table, Target, Text, User
@@ -23,6 +24,7 @@ TARGET = Target()
 ADDRESSES = Addresses()
 TABLE = Table()
 PROXIES = Proxies()
+PATH_RULES = PathRules()
 HOSTS = Hosts()
 FIELD_NAME = FieldName()
 PROXY_FIELDS = ProxyFields()
@@ -35,6 +37,7 @@ __all__ = [
     "FIELD_NAME",
     "HOSTS",
     "PATH",
+    "PATH_RULES",
     "PROXIES",
     "PROXY_FIELDS",
     "SIZE",
@@ -46,5 +49,6 @@ __all__ = [
     "YES_NO",
     "Address",
     "Kind",
+    "PathLimits",
     "quoted",
 ]

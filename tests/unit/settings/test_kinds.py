@@ -14,6 +14,7 @@ from corn_systemd.settings.kinds import (
     FIELD_NAME,
     HOSTS,
     PATH,
+    PATH_RULES,
     PROXIES,
     PROXY_FIELDS,
     SIZE,
@@ -24,6 +25,7 @@ from corn_systemd.settings.kinds import (
     USER,
     YES_NO,
     Kind,
+    PathLimits,
     quoted,
 )
 from corn_systemd.settings.lines import tomllib
@@ -151,6 +153,15 @@ REFUSED = [
     Refused(ADDRESSES, ["127.0.0.1:80", "127.0.0.1:80"], "cannot both"),
     Refused(ADDRESSES, [":80", "127.0.0.1:80"], "cannot both"),
     Refused(ADDRESSES, ["[::]:80", "localhost:80"], "cannot both"),
+    Refused(PATH_RULES, 1),
+    Refused(PATH_RULES, {"match": "/x", "time_real": 1}, "two pairs of brackets"),
+    Refused(PATH_RULES, ["/x"], "no table"),
+    Refused(PATH_RULES, [{"time_real": 1}], "match is a path"),
+    Refused(PATH_RULES, [{"match": "report", "time_real": 1}], "match is a path"),
+    Refused(PATH_RULES, [{"match": 1, "time_real": 1}], "match is a path"),
+    Refused(PATH_RULES, [{"match": "/x"}], "no limit"),
+    Refused(PATH_RULES, [{"match": "/x", "time_real": "soon"}], "expected a duration"),
+    Refused(PATH_RULES, [{"match": "/x", "memory_hard": "1G"}], "not 'memory_hard'"),
     Refused(TABLE, "A=1"),
     Refused(TABLE, {"A": 1}, 'A = "…"'),
     Refused(TABLE, {"A": True}, "in quotes"),
@@ -335,3 +346,13 @@ def test_no_text_is_met_with_another_exception(kind: Kind[Any], text: str) -> No
             attempt(text)
         except ValueError:
             pass
+
+
+def test_rules_for_paths_are_read_and_written_the_same() -> None:
+    (rule,) = PATH_RULES.parse([{"match": "/report/*", "time-real": "10min", "grace": 0}])
+    assert rule == PathLimits("/report/*", time_real=600.0, grace=0.0)
+    rendered = PATH_RULES.render((rule,))
+    assert rendered == '[{match = "/report/*", time_real = "10min", grace = 0}]'
+    assert PATH_RULES.parse(tomllib.loads(f"x = {rendered}")["x"]) == (rule,)
+    with pytest.raises(ValueError, match="file alone"):
+        PATH_RULES.read(["/x"])
