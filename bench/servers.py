@@ -42,6 +42,17 @@ def _corn(bin: Path, port: int, workers: int) -> Sequence[str]:
     ]
 
 
+# What `limits` costs is seen by what it is without any of them.
+_UNLIMITED = [
+    *("--limits-time-real", "0", "--limits-time-cpu", "0", "--limits-memory-soft", "0"),
+    *("--limits-memory-hard", "0", "--limits-request", "0"),
+]
+
+
+def _unlimited(bin: Path, port: int, workers: int) -> Sequence[str]:
+    return [*_corn(bin, port, workers), *_UNLIMITED]
+
+
 def _gunicorn(bin: Path, port: int, workers: int) -> Sequence[str]:
     return [
         *(str(bin / "gunicorn"), "-b", f"127.0.0.1:{port}", "-w", str(workers), "-k", "sync"),
@@ -78,6 +89,7 @@ def _bjoern(bin: Path, port: int, workers: int) -> Sequence[str]:
 
 SERVERS: tuple[Server, ...] = (
     Server("corn", "corn", _corn, says_ready=True, keeps_alive=True),
+    Server("unlimited", "corn, no limits", _unlimited, says_ready=True, keeps_alive=True),
     Server("gunicorn", "gunicorn (sync)", _gunicorn, "gunicorn", says_ready=True),
     Server("granian", "granian", _granian, "granian"),
     Server("uwsgi", "uWSGI", _uwsgi, "uwsgi", says_ready=True, ends_by_closing=True),

@@ -18,6 +18,9 @@ from .lifeline import FDS_MAX, Lifeline, Nonsense, packets
 # descriptor is left for a message that is too long and goes as a file.)
 BATCH = 64
 FDS_PER_MESSAGE = FDS_MAX - 1
+# What the master writes to a worker's eventfd: that it give away all its other connections, or only those of
+# which it holds a part itself.
+NUDGE, NUDGE_HELD = 1, 1 << 32
 # As much as the kernel allows (net.core.wmem_max): some 5,000 connections.
 _QUEUE_BYTES = 1024 * 1024
 # A worker near its limit of descriptors takes nothing: what recvmsg(2) finds no number for is lost.

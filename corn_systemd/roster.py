@@ -93,6 +93,10 @@ class Roster:
         if fd < self.size:
             self.marks[fd] = 0
 
+    def is_held(self, fd: int) -> bool:
+        """Whether a part of it is in memory here, or nobody has written that down."""
+        return fd >= self.size or self.marks[fd] & HELD != 0
+
     def is_taken(self, fd: int) -> bool:
         return fd < self.size and self.marks[self.size + fd] != 0
 

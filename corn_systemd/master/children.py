@@ -44,6 +44,8 @@ class Ended:
     view: SlotView | None
     lost: tuple[int, int] = (0, 0)
     """The connections that it took with it, and those of which it held a part."""
+    free: frozenset[int] = frozenset()
+    """Its descriptors of connections that anybody could go on with."""
     out_of_memory: str = ""
     """Whose limit of memory it was, if the kernel has killed it for that."""
     stacks: str = ""
@@ -235,7 +237,7 @@ class Children:
         return events
 
     def _bury(self, record: Record, cause: str, is_clean: bool) -> Ended:
-        view, lost = self.slot_view(record), (0, 0)
+        view, lost, free = self.slot_view(record), (0, 0), frozenset[int]()
         out_of_memory = record.group.out_of_memory() if record.group is not None and not is_clean else ""
         if out_of_memory:
             cause = f"out of memory, killed by the kernel ({out_of_memory} limit)"
@@ -244,10 +246,11 @@ class Children:
             if record.roster is not None:
                 seen = slot.glance()
                 lost = record.roster.count(but=seen.client_fd if seen.request else -1)
+                free = frozenset(fd for fd, _, _ in record.roster.free())
             slot.clear()
         stacks = spawn.last_words(record.stacks_fd) if record.stacks_fd >= 0 else ""
         self.remove(record)
-        return Ended(record, cause, is_clean, view, lost, out_of_memory, stacks)
+        return Ended(record, cause, is_clean, view, lost, free, out_of_memory, stacks)
 
     def _hang_up(self, record: Record) -> None:
         if record.is_on_line:

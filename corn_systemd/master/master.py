@@ -69,8 +69,8 @@ class Master:
         self._deeds = Deeds(
             self._children, scoreboard, listeners.served, environment, python, voice.journal, relay, groups
         )
-        self._overruns = Overruns(scoreboard, self._deeds, voice)
-        self._watch = Watch(self._children, scoreboard, relay, self._overruns, voice)
+        overruns = Overruns(scoreboard, self._deeds, voice)
+        self._watch = Watch(self._children, scoreboard, relay, overruns, voice)
         self._generations = Generations(settings, self.now)
         self._desired = self._generations.desired.desired(count_workers(settings))
         self._backoff = Backoff()
@@ -155,7 +155,7 @@ class Master:
                 self._deeds.kill(record, cause, self.now)
             case Ended():
                 self._overview.bury(event.view)
-                self._overruns.bury(event, self.now)
+                event = self._watch.bury(event, self.now)
                 self._mourn(event)
 
     def _mourn(self, death: Ended) -> None:

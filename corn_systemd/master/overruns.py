@@ -120,6 +120,9 @@ class Overruns:
                 running.is_refused = True
         usage = Usage(now - seen.began_at - running.excused, cpu - running.cpu, memory)
         allowed = self._allowance(record, seen)
+        if usage.real < 2 * TICK and usage.memory < 2 * allowed.memory_hard:
+            # Its other clients are just being handed over.
+            usage = usage._replace(memory=0.0)
         deed, running.struck, look_at = verdict(allowed, seen.request, usage, running.struck, now)
         if deed is not Deed.NOTHING:
             assert running.struck is not None

@@ -117,12 +117,15 @@ class Voice:
             )
         else:
             self.journal.emit(messages.WORKER_DIED, detail, cause=cause, **_who(death))
-            count, held = death.lost
-            if count:
-                self.journal.emit(
-                    messages.CONNECTIONS_LOST, role=record.role.value, slot=record.worker, pid=record.pid,
-                    count=count, held=held,
-                )  # fmt: skip
+            self._connections_lost(death)
+
+    def _connections_lost(self, death: Ended) -> None:
+        count, held = death.lost
+        if count:
+            self.journal.emit(
+                messages.CONNECTIONS_LOST, role=death.record.role.value, slot=death.record.worker,
+                pid=death.record.pid, count=count, held=held,
+            )  # fmt: skip
 
     def retires(self, record: Record) -> None:
         self.journal.emit(
@@ -163,6 +166,8 @@ class Voice:
         record = death.record
         if record.kill_cause not in ("", "stopping", TOLD) and record.slot is not None:
             self.journal.emit(messages.WORKER_KILLED, cause=record.kill_cause, **_who(death))
+        if record.kill_cause != "stopping":
+            self._connections_lost(death)
 
     def die_young(self, death: Ended, count: int, delay: float) -> None:
         self.journal.emit(

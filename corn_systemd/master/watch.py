@@ -4,30 +4,23 @@ It sees to it that nobody waits behind a neighbour: a worker that is kept by one
 clients to the relay, or they are taken from it. What its requests spend is for others to judge (overruns).
 """
 
-import errno
-import json
 import os
 from dataclasses import replace
 from math import inf
-from typing import Any
 
 from ..policy.relief import TICK, Asked, Deed, relief
 from ..policy.view import Role, State
-from ..relay import BATCH, Relay
+from ..relay import NUDGE, NUDGE_HELD, Relay
 from ..scoreboard import Scoreboard
 from ..slot import Glance
-from . import spawn
-from .children import Children
+from .children import Children, Ended
 from .overruns import Overruns
 from .record import Record
+from .rescue import Rescue
 from .voice import Voice
 
 # The master looks no sooner again, whatever falls due.
 _SHORTEST = 0.01
-# So many connections are taken in one go, in some 20 ms; the rest is left for the next.
-_MOST = 1024
-# What has ended or been closed meanwhile, and no descriptor left for a moment.
-_PASSING = (errno.ESRCH, errno.EBADF, errno.EMFILE, errno.ENFILE)
 
 
 class Watch:
@@ -40,10 +33,9 @@ class Watch:
         self._scoreboard = scoreboard
         self._relay = relay
         self._overruns = overruns
-        self._voice = voice
+        self._rescue = Rescue(scoreboard, relay, voice)
         self._asked: dict[int, Asked] = {}
         self._requests = 0
-        self._is_refused = False
         self.look_at = inf
 
     def heed(self, fd: int) -> bool:
@@ -71,9 +63,14 @@ class Watch:
             if memory is not None:
                 asked[record.key] = memory
             look_at = min(look_at, due)
+            # Its helper has given all away, or another request has come.
+            self._rescue.let_go(record.key, seen.request if seen.connections > 1 else 0)
             if deed is Deed.NUDGE:
-                os.eventfd_write(record.nudge_fd, 1)
-            elif deed is Deed.RESCUE and self._rescue(record, seen.request) and memory is not None:
+                self._rescue.keep(record, seen.request)
+                os.eventfd_write(record.nudge_fd, NUDGE)
+            elif deed is Deed.KEEP and self._rescue.keep(record, seen.request):
+                os.eventfd_write(record.nudge_fd, NUDGE_HELD)
+            elif deed is Deed.RESCUE and self._rescue.take(record, seen.request) and memory is not None:
                 # There may be more of them, and it goes well.
                 asked[record.key] = replace(memory, patience=TICK)
         self._asked = asked
@@ -95,75 +92,13 @@ class Watch:
             if record.slot is not None
         ]
 
-    def _rescue(self, record: Record, request: int) -> int:
-        """Takes the connections of a worker that can not give them, as far as all of them is in the kernel's
-        hands; how many. It is stopped meanwhile, so that nobody serves them twice."""
-        if record.roster is None or record.slot is None or self._is_refused:
-            return 0
-        slot = self._scoreboard.slot(record.slot)
-        client_fd = slot.glance().client_fd
-        if not any(fd != client_fd for fd, _, _ in record.roster.free()):
-            return 0
-        with spawn.stopped(record.pid) as is_stopped:
-            if is_stopped and slot.glance().request == request:
-                try:
-                    return self._take(record, client_fd)
-                except OSError as error:
-                    if error.errno not in _PASSING:
-                        self._is_refused = True
-                        self._voice.rescue_refused(os.strerror(error.errno or 0))
-        return 0
-
-    def _take(self, record: Record, client_fd: int) -> int:
-        assert record.roster is not None
-        count = 0
-        pidfd = os.pidfd_open(record.pid)
-        try:
-            free = [one for one in record.roster.free() if one[0] != client_fd][:_MOST]
-            for start in range(0, len(free), BATCH):
-                taken = self._pass_on(record, pidfd, free[start : start + BATCH])
-                if not taken:
-                    break
-                count += taken
-        finally:
-            os.close(pidfd)
-        return count
-
-    def _pass_on(self, record: Record, pidfd: int, free: list[tuple[int, int, str]]) -> int:
-        assert record.roster is not None
-        copies: list[int] = []
-        try:
-            parcels = []
-            taken = []
-            for fd, door, introduction in free:
-                try:
-                    values = _values(door, introduction)
-                    copies.append(spawn.getfd(pidfd, fd))
-                except ValueError:
-                    # The worker's memory is not what it was.
-                    continue
-                except OSError as error:
-                    if error.errno in _PASSING:
-                        continue
-                    raise
-                taken.append(fd)
-                parcels.append((values, (copies[-1],)))
-            if not parcels or not self._relay.give(parcels):
-                return 0
-            record.roster.take(taken)
-            return len(taken)
-        finally:
-            for copy in copies:
-                os.close(copy)
+    def bury(self, death: Ended, now: float) -> Ended:
+        """A worker has ended: whoever waited for its answer gets one, and of its other clients those whom
+        somebody else can serve. With what is lost all the same."""
+        self._overruns.bury(death, now)
+        count, held = death.lost
+        return replace(death, lost=(count - self._rescue.save(death), held))
 
 
 def _is_any_busy(glances: list[tuple[Record, Glance]]) -> bool:
     return any(seen.request for _, seen in glances)
-
-
-def _values(door: int, introduction: str) -> dict[str, Any]:
-    """What worker.parcel expects of a connection on which nothing is going on."""
-    values: dict[str, Any] = {"door": door}
-    if introduction:
-        values["introduction"] = json.loads(introduction)
-    return values

@@ -1,7 +1,8 @@
 """What the master does for the other clients of a worker that is kept by one request: a pure rule.
 
 After a tick it nudges the worker, whose helper thread then hands them over. Where that thread gets no turn,
-because C code keeps the interpreter's lock, the master takes them itself.
+because C code keeps the interpreter's lock, the master takes them itself. And where nobody could serve them
+either, it keeps them for the case that the worker ends.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 # A request that takes longer keeps others waiting (issue: 100 ms at most, 200 where the lock is kept).
 TICK = 0.05
-# Where nobody takes from the relay it waits for so long: what is given then only goes round.
+# Where nobody takes from the relay, all but a part waits for so long: what is given then only goes round.
 TICK_CLOGGED = 1.0
 # What neither the worker nor the master could hand over is tried again, ever more seldom.
 PATIENCE_MAX = 1.0
@@ -21,6 +22,8 @@ class Deed(Enum):
     NOTHING = "nothing"
     NUDGE = "nudge"
     RESCUE = "rescue"
+    KEEP = "keep"
+    """Its connections in duplicate, but for those that it must give away: in case it ends."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def relief(
     if asked is None or asked.request != request:
         due = began_at + TICK
         if is_clogged and due <= now < began_at + TICK_CLOGGED:
-            return Relief(Deed.NOTHING, None, now + TICK)
+            return Relief(Deed.KEEP, None, now + TICK)
         if now < due:
             return Relief(Deed.NOTHING, None, due)
         return Relief(Deed.NUDGE, Asked(request, now, turns, connections), now + TICK)

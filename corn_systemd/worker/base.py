@@ -4,6 +4,7 @@ Adoption by the master, death with it, the slot, the title, readiness; then the 
 library alone: this runs in the application's interpreter.
 """
 
+import atexit
 import os
 import select
 import signal
@@ -110,7 +111,24 @@ def live(birth: Birth, boot: Boot, title: kernel.Title, load: Callable[[], Appli
         summary = traceback.format_exception_only(type(error), error)[-1].strip()
         birth.lifeline.send("failed", summary=summary, traceback=traceback.format_exc())
         raise
+    _end()
     return 0
+
+
+def _end() -> None:
+    """Ends this process as the interpreter does, but for taking all modules apart: that costs ten
+    milliseconds for a small application, touches every page that is shared with the mold, and the kernel does
+    it better.
+
+    Threads that are no daemons are waited for and what was registered with atexit is run, as multiprocessing
+    does it in its processes.
+    """
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._shutdown()
+    atexit._run_exitfuncs()
+    _flush()
+    os._exit(0)
 
 
 def _forget(ends: Iterable[Closing]) -> None:
@@ -129,12 +147,16 @@ def _leave(*_: object) -> None:
         status = error.code or 0
     elif error is not None:
         traceback.print_exc()
+    _flush()
+    os._exit(status if isinstance(status, int) else 1)
+
+
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (AttributeError, OSError, ValueError):
             pass
-    os._exit(status if isinstance(status, int) else 1)
 
 
 def _await_adoption(between_pid: int, master_pid: int) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..lifeline import Nonsense
 from ..policy.share import Sibling, surplus
-from ..relay import BATCH, FDS_PER_MESSAGE, Parcel, Relay
+from ..relay import BATCH, FDS_PER_MESSAGE, NUDGE_HELD, Parcel, Relay
 from ..roster import HAS_TAKEN, Roster
 from ..scoreboard import Scoreboard
 from ..slot import ANSWERED, READY, REQUESTS, STATE, WAITING, Slot
@@ -111,16 +111,19 @@ class Handover:
             self._is_listening.acquire(timeout=1.0)
 
     def _help(self, nudge_fd: int) -> None:
-        while os.eventfd_read(nudge_fd) and self._nudge_fd >= 0:
+        while (nudges := os.eventfd_read(nudge_fd)) and self._nudge_fd >= 0:
             with self.guard:
                 self._slot.turned()
-                self._relieve()
+                self._relieve(only_held=nudges % NUDGE_HELD == 0)
         self._is_listening.release()
 
-    def _relieve(self) -> None:
-        """Gives away all but the client who is being served, while he is."""
+    def _relieve(self, only_held: bool) -> None:
+        """Gives away all but the client who is being served, while he is; or those alone of which a part is
+        here, as they would be lost with this process."""
         guard = self.guard
         others = list(self._connections.values())
+        if only_held:
+            others = [one for one in others if self._roster.is_held(one.fd)]
         heavy = [one for one in others if one.outbox is not None and one.outbox.is_heavy]
         light = [one for one in others if one.outbox is None or not one.outbox.is_heavy]
         # Those with a long answer in memory, which goes to a file first, last and one by one.

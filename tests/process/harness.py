@@ -142,6 +142,11 @@ class Corn:
                 lines = [line.partition("=") for line in data.decode().splitlines()]
                 self.states.append({name: value for name, _, value in lines})
 
+    def take_in(self) -> None:
+        """Takes in all that has come."""
+        while select.select([self._notify, self._journal], [], [], 0)[0]:
+            self._pump(0)
+
     def until(self, question: Callable[[], Any], what: str, deadline: float = DEADLINE) -> Any:
         """Waits until the question is answered with something true; looks whenever a word arrives."""
         end = time.monotonic() + deadline
@@ -230,8 +235,7 @@ class Corn:
         """Waits for the end of the master; its exit status."""
         assert self.process is not None
         self.until(lambda: self.has_ended, "the end of the master", deadline)
-        while select.select([self._notify, self._journal], [], [], 0)[0]:
-            self._pump(0)
+        self.take_in()
         return self.process.returncode
 
     def gone(self, deadline: float = DEADLINE) -> None:

@@ -50,7 +50,7 @@ def test_the_master_is_told_when_to_look_again() -> None:
 
 def test_where_nobody_takes_it_waits_for_a_second() -> None:
     seen = relief(7, 100.0, 5, 0, None, 100.3, is_clogged=True)
-    assert (seen.deed, seen.asked) == (Deed.NOTHING, None)
+    assert (seen.deed, seen.asked) == (Deed.KEEP, None)
     assert seen.look_at == pytest.approx(100.35)
     assert relief(7, 100.0, 5, 0, None, 100.35).deed is Deed.NUDGE
     assert relief(7, 100.0, 5, 0, None, 101.0, is_clogged=True).deed is Deed.NUDGE
