@@ -306,6 +306,14 @@ class Limits:
         "A worker that uses more private memory than this is ended at once: the master answers its client "
         "with 503, and another worker takes its place. 0 is off.",
     )
+    rlimit_data: int = setting(
+        SIZE,
+        0,
+        "How much memory a worker may ask the kernel for at most (RLIMIT_DATA of setrlimit(2)): beyond it "
+        "the application gets a MemoryError, and so do its subprocesses, each for itself. 0 is off.",
+        more="Other than the limits above it counts what is asked for, not what is used: private mappings "
+        "and the stacks of threads fail although there is memory. Only for applications that bear it.",
+    )
     request: int = setting(
         COUNT,
         8192,

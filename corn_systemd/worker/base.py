@@ -98,6 +98,7 @@ def live(birth: Birth, boot: Boot, title: kernel.Title, load: Callable[[], Appli
             scoreboard=boot.scoreboard,
             addresses=settings.listen,
         )
+        kernel.limit_data(settings.limits.rlimit_data)
         interruption.install()
         serve_by(RequestClock(slot, settings.limits))
         slot.state(READY)

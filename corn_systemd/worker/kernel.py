@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 
 PR_SET_PDEATHSIG = 1
@@ -36,6 +37,15 @@ def enter_group(directory: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def limit_data(size: int) -> None:
+    """This process may ask for so many bytes of memory and no more, 0 is no limit; for less than before, as
+    the kernel refuses more."""
+    if size:
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        most = size if hard == resource.RLIM_INFINITY else min(size, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 class Title:

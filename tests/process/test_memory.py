@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 from corn_systemd.systemd import messages
@@ -56,6 +57,8 @@ def application(environ, start_response):
     start_response("200 OK", [])
     return [b"%d\n" % os.getpid()]
 """
+# Ten times what the next worker may take to serve.
+SOON = 1.0
 LIMITS = '[limits]\nmemory_soft = "80M"\nmemory_hard = "160M"\n'
 
 
@@ -100,8 +103,10 @@ def test_a_worker_over_the_hard_limit_is_ended_and_its_client_answered(shop: Sta
     head, _, body = read_all(hog).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n") and b"\r\nRetry-After: 1\r\n" in head
     assert body == b"503 Service Unavailable: the request took too much memory\n"
+    ended_at = time.monotonic()
     neighbour.sendall(get("/"))
     assert int(read_until(neighbour, b"\n").rpartition(b"\r\n\r\n")[2]) != pid
+    assert time.monotonic() - ended_at < SOON
     entry = corn.expects(messages.REQUEST_TAKEN_OVER, pid=pid, limit="memory_hard")
     assert entry["CORN_ALLOWED"] == "160 MiB" and entry["CORN_ANSWER"] == "503"
     assert " in application\n" in entry["MESSAGE"]
@@ -112,6 +117,14 @@ def test_without_limits_of_memory_nobody_is_ended(shop: Start) -> None:
     corn = shop(APP, "[limits]\nmemory_soft = 0\nmemory_hard = 0\n", workers=1)
     pid = pid_of(corn, "/hold?200")
     corn.until(lambda: corn.report()["uptime"] > 1.5, "more than a second")
+    assert pid_of(corn, "/") == pid
+
+
+def test_what_the_kernel_may_be_asked_for_is_limited_on_request_alone(shop: Start) -> None:
+    corn = shop(APP, '[limits]\nrlimit_data = "500M"\n', workers=1)
+    pid = pid_of(corn, "/hold?50")
+    assert corn.get("/hold?600").status == 500
+    assert "MemoryError" in corn.expects(messages.APP_ERROR)["MESSAGE"]
     assert pid_of(corn, "/") == pid
 
 
