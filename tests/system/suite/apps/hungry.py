@@ -1,0 +1,107 @@
+"""An application that takes too much: memory in several ways, time, and processes that it leaves behind."""
+
+import itertools
+import mmap
+import os
+import subprocess
+import sys
+import time
+
+MIB = 1 << 20
+MUCH = 400 * MIB
+HELD = []
+BURNS = "while True: pass"
+SLEEPS = "import time; time.sleep(600)"
+EATS = f"held = b'x' * {MUCH}; {SLEEPS}"
+HIDES = f"""
+import os
+if os.fork():
+    os._exit(0)
+os.setsid()
+if os.fork():
+    os._exit(0)
+{SLEEPS}
+"""
+
+
+def python(code):
+    return [sys.executable, "-c", code]
+
+
+def eat(megabytes, pause=0.0):
+    for _ in range(int(megabytes) // 2):
+        HELD.append(b"x" * (2 * MIB))
+        time.sleep(pause)
+
+
+def slowly():
+    eat(MUCH / MIB, 0.01)
+
+
+def quickly():
+    HELD.append(b"x" * MUCH)
+
+
+def tmpfs():
+    """In one call, and on a file that is gone when its process is."""
+    with open("/dev/shm/hungry", "w+b", buffering=0) as file:
+        os.unlink(file.name)
+        file.write(bytes(1) * MUCH)
+
+
+def shared():
+    HELD.append(mmap.mmap(-1, MUCH))
+    for at in range(0, MUCH, mmap.PAGESIZE):
+        HELD[-1][at] = 1
+
+
+def child():
+    subprocess.run(python(EATS))
+
+
+def reserve():
+    """NORESERVE, as the machine has no more than that."""
+    HELD.append(mmap.mmap(-1, 2048 * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_NORESERVE))
+
+
+def files():
+    """Writes and reads 300 MB, which the page cache keeps."""
+    with open(os.path.join(os.environ["CACHE_DIRECTORY"], "large"), "w+b", buffering=0) as file:
+        os.unlink(file.name)
+        for _ in range(300):
+            file.write(bytes(MIB))
+        file.seek(0)
+        while file.read(MIB):
+            pass
+
+
+def burn():
+    subprocess.run(python(BURNS))
+
+
+def lock():
+    """One call of C that never looks whether another thread waits for the interpreter."""
+    sum(itertools.repeat(1))
+
+
+def hide(seconds=0):
+    """Leaves a process behind that is in no process group or session of its worker's."""
+    subprocess.run(python(HIDES), check=True)
+    time.sleep(float(seconds))
+
+
+def leave(status):
+    time.sleep(1)
+    os._exit(int(status))
+
+
+def sleep(seconds):
+    time.sleep(float(seconds))
+
+
+def application(environ, start_response):
+    name, *arguments = environ["PATH_INFO"][1:].split("/")
+    if name:
+        globals()[name](*arguments)
+    start_response("200 OK", [])
+    return [b"%d\n" % os.getpid()]
