@@ -5,6 +5,7 @@ too much, and leaves nobody behind. Nothing here waits: these files are the kern
 """
 
 import os
+import time
 
 ROOT = "/sys/fs/cgroup"
 # Above memory_hard the kernel lets a worker allocate ever more slowly (memory.high), so that the master sees
@@ -13,13 +14,19 @@ TRIPWIRE = 16 * 2**20
 SLACK = 0.25
 SLACK_LEAST = 64 * 2**20
 CONTROLLERS = ("memory", "cpu", "pids")
+# Whoever is killed is buried in moments: what has been counted so long ago was not for him.
+RECENT = 5.0
 
 
 class Group:
     """One control group. Raises OSError where the kernel refuses; what only asks tells nothing then."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, service: "Group | None" = None) -> None:
+        """`service` is the group that it lies in, where that is systemd's."""
         self.path = path
+        self._service = service
+        self._shortages = 0
+        self._short_at = float("-inf")
 
     def write(self, name: str, value: str) -> None:
         # Not O_CREAT, by which the kernel would refuse what is not there for another reason (EACCES).
@@ -52,7 +59,19 @@ class Group:
         events = self._numbers("memory.events")
         if not events.get("oom_kill"):
             return ""
-        return "its own" if events.get("oom") else "the service's or the machine's"
+        if events.get("oom"):
+            return "its own"
+        if self._service is not None and self._service.was_short():
+            return "the service's"
+        return "the machine's or a slice's"
+
+    def was_short(self) -> bool:
+        """Whether its own limit, not that of a group within or above it, has just ended somebody. To be asked
+        whenever somebody was ended."""
+        shortages = self._numbers("memory.events.local").get("oom", 0)
+        if shortages != self._shortages:
+            self._shortages, self._short_at = shortages, time.monotonic()
+        return time.monotonic() - self._short_at < RECENT
 
     def limit_memory(self, hard_bytes: int) -> None:
         """One that takes too much is ended as a whole, and alone; 0 is no limit."""
@@ -95,6 +114,7 @@ class Groups:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._service = Group(path)
         self._leaving: list[Group] = []
 
     @classmethod
@@ -110,10 +130,9 @@ class Groups:
         groups._make_way()
         inner = groups._make("master")
         inner.write("cgroup.procs", str(os.getpid()))
-        whole = Group(path)
         for controller in CONTROLLERS:
             try:
-                whole.write("cgroup.subtree_control", f"+{controller}")
+                groups._service.write("cgroup.subtree_control", f"+{controller}")
             except OSError:
                 if controller == "memory":
                     raise
@@ -131,7 +150,7 @@ class Groups:
             os.mkdir(path)
         except FileExistsError:
             pass
-        return Group(path)
+        return Group(path, self._service)
 
     def _make_way(self) -> None:
         """Ends what an earlier master has left."""

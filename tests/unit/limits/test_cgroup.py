@@ -1,5 +1,6 @@
 """The files of a control group, played by files: what is written, what is read, what is refused."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,34 @@ def test_cpu_time_is_in_seconds(tmp_path: Path) -> None:
     [
         ("low 0\nhigh 12\nmax 3\noom 0\noom_kill 0\noom_group_kill 0\n", ""),
         ("low 0\nhigh 12\nmax 3\noom 1\noom_kill 2\noom_group_kill 1\n", "its own"),
-        ("low 0\nhigh 0\nmax 0\noom 0\noom_kill 1\noom_group_kill 0\n", "the service's or the machine's"),
+        ("low 0\nhigh 0\nmax 0\noom 0\noom_kill 1\noom_group_kill 0\n", "the machine's or a slice's"),
     ],
 )
 def test_the_kernel_says_whose_limit_it_was(tmp_path: Path, events: str, whose: str) -> None:
     assert group(tmp_path, memory__events=events).out_of_memory() == whose
+
+
+def test_the_limit_of_the_service_is_told_from_those_above_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    groups = Groups(str(tmp_path))
+
+    def whose(name: str, shortages: int) -> str:
+        (tmp_path / "memory.events.local").write_text(f"max 9\noom {shortages}\noom_kill 0\n")
+        path = tmp_path / name
+        path.mkdir()
+        for file in ("memory.events", "memory.oom.group"):
+            (path / file).write_text("oom 0\noom_kill 1\n")
+        return groups.make(name).out_of_memory()
+
+    assert whose("http-1", shortages=0) == "the machine's or a slice's"
+    # One lack of memory may end several, one after the other.
+    assert whose("http-2", shortages=1) == whose("http-3", shortages=1) == "the service's"
+    now += 60
+    assert whose("http-4", shortages=1) == "the machine's or a slice's"
+    assert whose("http-5", shortages=2) == "the service's"
 
 
 def test_what_is_not_there_tells_nothing(tmp_path: Path) -> None:
