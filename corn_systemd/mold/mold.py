@@ -27,6 +27,7 @@ _ALL_SIGNALS = signal.valid_signals()
 def main(lifeline_fd: int, master_pid: int) -> int:
     """Runs a mold, or, behind a fork, a worker; returns the exit status of the process."""
     kernel.die_with(master_pid)
+    kernel.be_no_safer()
     # The master is who hears Ctrl-C and the terminal's end. A handler, not SIG_IGN, which what the
     # application starts would inherit.
     for number in (signal.SIGINT, signal.SIGHUP):

@@ -1,4 +1,5 @@
-"""What only the kernel can be asked for: death with the parent, names for ps(1), a control group."""
+"""What only the kernel can be asked for: death with the parent or for want of memory, names for ps(1), a
+control group."""
 
 import ctypes
 import os
@@ -20,6 +21,16 @@ def die_with(parent_pid: int) -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent_pid:
         os._exit(1)
+
+
+def be_no_safer() -> None:
+    """Where memory runs out the unit protects the master (OOMScoreAdjust=), not whoever is forked from it."""
+    try:
+        with open("/proc/self/oom_score_adj", "r+b", buffering=0) as file:
+            if int(file.read()) < 0:
+                file.write(b"0")
+    except OSError:
+        pass
 
 
 def become_subreaper() -> None:
