@@ -26,7 +26,6 @@ from .children import BecameReady, Children, Ended, Event, ForkRefused, Raves
 from .control import Control
 from .deeds import Deeds
 from .generations import Generation, Generations
-from .overruns import Overruns
 from .refusal import answer_relayed, answer_waiting
 from .reloads import Reloads
 from .status import Overview
@@ -69,8 +68,7 @@ class Master:
         self._deeds = Deeds(
             self._children, scoreboard, listeners.served, environment, python, voice.journal, relay, groups
         )
-        overruns = Overruns(scoreboard, self._deeds, voice)
-        self._watch = Watch(self._children, scoreboard, relay, overruns, voice)
+        self._watch = Watch(self._children, scoreboard, relay, self._deeds, voice)
         self._generations = Generations(settings, self.now)
         self._desired = self._generations.desired.desired(count_workers(settings))
         self._backoff = Backoff()

@@ -22,19 +22,24 @@ from .deeds import Deeds
 from .farewell import Farewells
 from .gauge import Gauge
 from .record import Record
+from .rescue import Rescue
 from .voice import TOLD, Voice
 
 _SIGNALS = {Limit.TIME_REAL: REQUEST_TIMEOUT, Limit.TIME_CPU: CPU_TIME_EXCEEDED}
 # The master looks at who is busy every tick. What goes beyond by so much is time in which it stood still (it
 # was stopped, or with the whole machine): no request pays for that.
 STANDSTILL = 1.0
+# A worker that takes memory quickly is put to sleep by the kernel (memory.high), for longer and longer, and
+# writes its stacks when it wakes up. So long it may take: it can not take much more meanwhile.
+HELD = 1.0
 
 
 @dataclass
 class _Running:
     """A request, from the first look at it: the CPU time of its worker then, when it was looked at last, the
     seconds that do not count, a duplicate of its client's socket (-1 while there is none), whether there can
-    be none, and what the last verdict said."""
+    be none, and what the last verdict said; once its stacks are asked for, where in their file they begin,
+    and until when they are waited for."""
 
     request: int
     cpu: float
@@ -43,14 +48,17 @@ class _Running:
     client: int = -1
     is_refused: bool = False
     struck: Struck | None = None
+    stacks_at: int = -1
+    held_until: float = -inf
 
 
 class Overruns:
     """What all workers are at, and what they have spent on it."""
 
-    def __init__(self, scoreboard: Scoreboard, deeds: Deeds, voice: Voice) -> None:
+    def __init__(self, scoreboard: Scoreboard, deeds: Deeds, rescue: Rescue, voice: Voice) -> None:
         self._scoreboard = scoreboard
         self._deeds = deeds
+        self._rescue = rescue
         self._voice = voice
         self._farewells = Farewells()
         self._gauge = Gauge()
@@ -63,7 +71,8 @@ class Overruns:
             self._forget(record.key)
             running = None
         memory = self._gauge.read(record, seen, now)
-        if not record.retires and (why := _why_retired(record, seen, memory, now)):
+        is_over = bool(seen.request) and memory >= (record.limits.memory_hard or inf)
+        if not record.retires and not is_over and (why := _why_retired(record, seen, memory, now)):
             record.retires = why
             self._voice.retires(record)
         if seen.request:
@@ -154,11 +163,20 @@ class Overruns:
     ) -> None:
         assert record.slot is not None and running.struck is not None
         slot = self._scoreboard.slot(record.slot)
-        stacks = spawn.stacks(record.pid, record.stacks_fd)
-        with spawn.stopped(record.pid):
-            if slot.glance().request != running.request:
+        if running.stacks_at < 0:
+            running.stacks_at = spawn.ask_for_stacks(record.pid, record.stacks_fd)
+            running.held_until = now + (HELD if record.group is not None else 0)
+        stacks = spawn.stacks(record.stacks_fd, running.stacks_at)
+        if not stacks and running.struck.limit is Limit.MEMORY_HARD and now < running.held_until:
+            return
+        with spawn.stopped(record.pid) as is_stopped:
+            seen = slot.glance()
+            if seen.request != running.request:
                 # It has come back at the last moment.
                 return
+            if is_stopped:
+                # Whoever has not been handed to the others yet.
+                self._rescue.take_all(record)
             self._deeds.kill(record, TOLD, now)
         # Read after the kill: where it could not be stopped (within vfork) it has run until then.
         view = slot.view()

@@ -56,10 +56,20 @@ class Rescue:
         with spawn.stopped(record.pid) as is_stopped:
             if not is_stopped or self._glance(record).request != request:
                 return 0
-            copies = self._copy(record)
-            given = self._give(copies)
-            record.roster.take([fd for fd, _ in copies[:given]])
-            return given
+            return self._take(record)
+
+    def take_all(self, record: Record) -> None:
+        """The same, all of them, of a worker that has been stopped and is about to end."""
+        while not self._is_refused and self._take(record):
+            pass
+
+    def _take(self, record: Record) -> int:
+        if record.roster is None:
+            return 0
+        copies = self._copy(record)
+        given = self._give(copies)
+        record.roster.take([fd for fd, _ in copies[:given]])
+        return given
 
     def keep(self, record: Record, request: int) -> bool:
         """Keeps duplicates of the connections of a worker that is kept by a request, until it has given them

@@ -117,15 +117,21 @@ _STACKS_PATIENCE = 0.02
 _STACKS_MAX = 256 * 1024
 
 
-def stacks(pid: int, fd: int) -> str:
-    """The Python stacks of all threads of a child, which writes them into the file at that signal."""
-    if fd < 0:
-        return ""
+def ask_for_stacks(pid: int, fd: int) -> int:
+    """Has a child write the Python stacks of all its threads into the file; returns where they will begin."""
     try:
         before = os.fstat(fd).st_size
         os.kill(pid, STACKS)
+        return before
+    except OSError:
+        return 0
+
+
+def stacks(fd: int, before: int) -> str:
+    """What it has written there by now, or does in a moment."""
+    size = before
+    try:
         deadline = time.monotonic() + _STACKS_PATIENCE
-        size = before
         while time.monotonic() < deadline:
             time.sleep(0.002)
             last, size = size, os.fstat(fd).st_size
@@ -170,20 +176,28 @@ def children() -> set[int]:
         return set()
 
 
-# A stop takes microseconds; a process within vfork(2) cannot stop, and nobody waits for it.
+# A stop takes microseconds.
 _STOP_PATIENCE = 0.02
 
 
 @contextmanager
 def stopped(pid: int) -> Iterator[bool]:
     """A child that has not been reaped is stopped within the `with`, and goes on behind it unless somebody
-    else had stopped it before. Gives whether it has stopped."""
-    was_stopped = _is_stopped(pid)
+    else had stopped it before. Gives whether none of its threads runs code of its own any more."""
+    was_stopped = _states(pid) <= _STOPPED
+    stands = _STOPPED | {b"Z", b"X"}
     if not was_stopped:
-        os.kill(pid, signal.SIGSTOP)
+        if hasattr(_libc, "tgkill"):
+            # Each by itself: a thread that the kernel holds would keep the signal of all to itself. It stops
+            # before it runs again; within memory.high or vfork(2) that may take seconds.
+            for thread in _threads(pid):
+                _libc.tgkill(pid, thread, signal.SIGSTOP)
+            stands |= {b"D"}
+        else:
+            os.kill(pid, signal.SIGSTOP)
     try:
         deadline = time.monotonic() + _STOP_PATIENCE
-        while not (is_stopped := _is_stopped(pid)) and time.monotonic() < deadline:
+        while not (is_stopped := _states(pid) <= stands) and time.monotonic() < deadline:
             time.sleep(0.0002)
         yield is_stopped
     finally:
@@ -191,13 +205,27 @@ def stopped(pid: int) -> Iterator[bool]:
             os.kill(pid, signal.SIGCONT)
 
 
-def _is_stopped(pid: int) -> bool:
-    """Whether a process stands still, in job control or under a debugger (proc(5), state T and t)."""
+# In job control, or under a debugger (proc(5)).
+_STOPPED = frozenset((b"T", b"t"))
+
+
+def _threads(pid: int) -> list[int]:
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] in (b"T", b"t")
+        return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
     except OSError:
-        return False
+        return []
+
+
+def _states(pid: int) -> set[bytes]:
+    """The states of a process's threads (proc(5)); those that have just ended have none."""
+    states = set()
+    for thread in _threads(pid):
+        try:
+            with open(f"/proc/{pid}/task/{thread}/stat", "rb") as file:
+                states.add(file.read().rpartition(b")")[2].split()[0])
+        except OSError:
+            pass
+    return states or {b"X"}
 
 
 def reap() -> list[Death]:

@@ -14,10 +14,10 @@ from ..relay import NUDGE, NUDGE_HELD, Relay
 from ..scoreboard import Scoreboard
 from ..slot import Glance
 from .children import Children, Ended
+from .deeds import Deeds
 from .overruns import Overruns
 from .record import Record
 from .rescue import Rescue
-from .voice import Voice
 
 # The master looks no sooner again, whatever falls due.
 _SHORTEST = 0.01
@@ -27,13 +27,13 @@ class Watch:
     """Looks at all workers; `look_at` is when it has to again."""
 
     def __init__(
-        self, children: Children, scoreboard: Scoreboard, relay: Relay, overruns: Overruns, voice: Voice
+        self, children: Children, scoreboard: Scoreboard, relay: Relay, deeds: Deeds, voice: Voice
     ) -> None:
         self._children = children
         self._scoreboard = scoreboard
         self._relay = relay
-        self._overruns = overruns
         self._rescue = Rescue(scoreboard, relay, voice)
+        self._overruns = Overruns(scoreboard, deeds, self._rescue, voice)
         self._asked: dict[int, Asked] = {}
         self._requests = 0
         self.look_at = inf

@@ -273,7 +273,8 @@ CONNECTIONS_LOST = Message(
     explain=(
         "The worker ended before its other clients could be handed to the others: it had lived on for less "
         "than 50 ms with the request that ended it, or that request kept the interpreter's lock (a call into "
-        "C code), so that the worker could not give away what it held itself. Clients may ask again."
+        "C code) or had to end at once (limits.memory_hard), so that the worker could not give away what it "
+        "held itself. Clients may ask again."
     ),
 )
 

@@ -42,6 +42,10 @@ def application(environ, start_response):
         while True:
             HELD.append(bytearray(b"x" * (4 << 20)))
             time.sleep(0.002)
+    elif path == "/gulp":
+        # At once: it is over the limit when the master looks at it for the first time.
+        HELD.append(b"x" * (400 << 20))
+        time.sleep(600)
     elif path == "/file":
         with open("cached", "w+b") as file:
             file.write(bytes(100 << 20))
@@ -111,6 +115,25 @@ def test_a_worker_over_the_hard_limit_is_ended_and_its_client_answered(shop: Sta
     assert entry["CORN_ALLOWED"] == "160 MiB" and entry["CORN_ANSWER"] == "503"
     assert " in application\n" in entry["MESSAGE"]
     neighbour.close()
+
+
+def test_one_that_is_over_the_hard_limit_at_once_takes_nobody_with_it(shop: Start) -> None:
+    """Before the worker could be asked to hand its other clients over."""
+    corn = shop(APP, LIMITS, workers=1)
+    hog, *neighbours = (connect(corn.sockets[0]) for _ in range(6))
+    pids = set()
+    for neighbour in neighbours:
+        neighbour.sendall(get("/"))
+        pids.add(int(read_until(neighbour, b"\n").rpartition(b"\r\n\r\n")[2]))
+    hog.sendall(get("/gulp"))
+    assert read_all(hog).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    for neighbour in neighbours:
+        neighbour.sendall(get("/"))
+        assert int(read_until(neighbour, b"\n").rpartition(b"\r\n\r\n")[2]) not in pids
+        neighbour.close()
+    entry = corn.expects(messages.REQUEST_TAKEN_OVER, limit="memory_hard")
+    assert " in application\n" in entry["MESSAGE"]
+    assert not corn.told(messages.CONNECTIONS_LOST)
 
 
 def test_without_limits_of_memory_nobody_is_ended(shop: Start) -> None:

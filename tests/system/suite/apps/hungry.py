@@ -31,7 +31,7 @@ def python(code):
 def eat(megabytes, pause=0.0):
     for _ in range(int(megabytes) // 2):
         HELD.append(b"x" * (2 * MIB))
-        time.sleep(pause)
+        time.sleep(float(pause))
 
 
 def slowly():
@@ -40,6 +40,11 @@ def slowly():
 
 def quickly():
     HELD.append(b"x" * MUCH)
+
+
+def gulp():
+    """The same by another name."""
+    quickly()
 
 
 def tmpfs():
@@ -60,8 +65,8 @@ def child():
 
 
 def reserve():
-    """NORESERVE, as the machine has no more than that."""
-    HELD.append(mmap.mmap(-1, 2048 * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_NORESERVE))
+    """2 GB in parts, as the kernel refuses at once as much as the machine has."""
+    HELD.extend(mmap.mmap(-1, 512 * MIB, flags=mmap.MAP_PRIVATE) for _ in range(4))
 
 
 def files():
