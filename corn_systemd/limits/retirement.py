@@ -22,9 +22,11 @@ def why_retired(
     memory has done enough; nothing when it has not."""
     if requests >= requests_most:
         return f"it has served {requests} requests (limits.request = {limits.request})"
-    if limits.memory_soft and memory >= limits.memory_soft:
-        used, most = f"{memory / 2**20:.0f} MiB", f"{limits.memory_soft / 2**20:.0f} MiB"
-        return f"it uses {used} of private memory (limits.memory_soft = {most})"
+    # Whoever is over the hard limit in no request, since what it took came late, needs no other end.
+    for name, most in (("memory_soft", limits.memory_soft), ("memory_hard", limits.memory_hard)):
+        if most and memory >= most:
+            used, allowed = f"{memory / 2**20:.0f} MiB", f"{most / 2**20:.0f} MiB"
+            return f"it uses {used} of private memory (limits.{name} = {allowed})"
     if limits.lifetime and age >= limits.lifetime:
         return f"it has lived for {age:.0f} s (limits.lifetime = {limits.lifetime:g} s)"
     return ""

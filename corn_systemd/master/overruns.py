@@ -71,12 +71,14 @@ class Overruns:
             self._forget(record.key)
             running = None
         memory = self._gauge.read(record, seen, now)
-        is_over = bool(seen.request) and memory >= (record.limits.memory_hard or inf)
+        # What was counted before this request is not what it has taken.
+        taken = memory if seen.request and now - seen.began_at >= TICK else 0.0
+        is_over = taken >= (record.limits.memory_hard or inf)
         if not record.retires and not is_over and (why := _why_retired(record, seen, memory, now)):
             record.retires = why
             self._voice.retires(record)
         if seen.request:
-            return self._judge(record, running, seen, memory, now)
+            return self._judge(record, running, seen, taken, now)
         lifetime = record.limits.lifetime
         old_at = record.born_at + lifetime if lifetime and not record.retires else inf
         return min(old_at, self._gauge.due(record, seen))

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from corn_systemd.limits.memory import quick_bytes
 from corn_systemd.systemd import messages
 
 from .conftest import Start
@@ -13,7 +14,7 @@ from .engine import get, read_all, read_until
 from .harness import Corn, connect
 
 APP = r"""
-import mmap, os, subprocess, sys, time
+import mmap, os, subprocess, sys, threading, time
 
 BURDEN = bytearray(b"x" * (120 << 20))
 HELD = []
@@ -46,6 +47,8 @@ def application(environ, start_response):
         # At once: it is over the limit when the master looks at it for the first time.
         HELD.append(b"x" * (400 << 20))
         time.sleep(600)
+    elif path == "/later":
+        threading.Timer(0.2, lambda: HELD.append(b"x" * (200 << 20))).start()
     elif path == "/file":
         with open("cached", "w+b") as file:
             file.write(bytes(100 << 20))
@@ -134,6 +137,26 @@ def test_one_that_is_over_the_hard_limit_at_once_takes_nobody_with_it(shop: Star
     entry = corn.expects(messages.REQUEST_TAKEN_OVER, limit="memory_hard")
     assert " in application\n" in entry["MESSAGE"]
     assert not corn.told(messages.CONNECTIONS_LOST)
+
+
+def test_no_request_pays_for_what_was_taken_before_it(shop: Start) -> None:
+    """An idle worker that is found to be over the hard limit is replaced, be there a soft one or not."""
+    corn = shop(APP, '[limits]\nmemory_soft = 0\nmemory_hard = "160M"\n', workers=1)
+    client = connect(corn.sockets[0])
+
+    def ask(path: str) -> int:
+        client.sendall(get(path))
+        return int(read_until(client, b"\n").rpartition(b"\r\n\r\n")[2])
+
+    pid = ask("/later")
+    corn.until(lambda: quick_bytes(pid) > 200 << 20, "it to take it")
+    # It is counted a second after the last request, if there has been another.
+    corn.until(lambda: ask("/") and corn.told(messages.WORKER_RETIRES), "it to be replaced")
+    (entry,) = corn.told(messages.WORKER_RETIRES, pid=pid)
+    assert "(limits.memory_hard = 160 MiB)" in entry["CORN_CAUSE"]
+    corn.until(lambda: ask("/") != pid, "another")
+    assert not corn.told(messages.REQUEST_TAKEN_OVER)
+    client.close()
 
 
 def test_without_limits_of_memory_nobody_is_ended(shop: Start) -> None:

@@ -14,7 +14,7 @@ def test_workers_that_began_together_do_not_end_together() -> None:
 
 def test_one_that_has_not_done_enough_stays() -> None:
     assert why_retired(LIMITS, 950, requests=949, age=3599.0, memory=(640 << 20) - 1) == ""
-    off = Limits(request=0, lifetime=0.0, memory_soft=0)
+    off = Limits(request=0, lifetime=0.0, memory_soft=0, memory_hard=0)
     assert why_retired(off, inf, requests=10**9, age=1e9, memory=1e12) == ""
 
 
@@ -27,4 +27,8 @@ def test_each_reason_names_its_setting() -> None:
     )
     assert why_retired(LIMITS, 950, requests=1, age=1.0, memory=700 << 20) == (
         "it uses 700 MiB of private memory (limits.memory_soft = 640 MiB)"
+    )
+    hard = Limits(memory_soft=0, memory_hard=768 << 20)
+    assert why_retired(hard, 950, requests=1, age=1.0, memory=800 << 20) == (
+        "it uses 800 MiB of private memory (limits.memory_hard = 768 MiB)"
     )
