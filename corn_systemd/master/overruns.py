@@ -167,9 +167,10 @@ class Overruns:
         slot = self._scoreboard.slot(record.slot)
         if running.stacks_at < 0:
             running.stacks_at = spawn.ask_for_stacks(record.pid, record.stacks_fd)
-            running.held_until = now + (HELD if record.group is not None else 0)
+            is_held = record.group is not None and running.struck.limit is Limit.MEMORY_HARD
+            running.held_until = now + HELD if is_held else now
         stacks = spawn.stacks(record.stacks_fd, running.stacks_at)
-        if not stacks and running.struck.limit is Limit.MEMORY_HARD and now < running.held_until:
+        if not stacks.endswith("\n") and now < running.held_until:
             return
         with spawn.stopped(record.pid) as is_stopped:
             seen = slot.glance()

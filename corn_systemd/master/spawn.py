@@ -128,18 +128,16 @@ def ask_for_stacks(pid: int, fd: int) -> int:
 
 
 def stacks(fd: int, before: int) -> str:
-    """What it has written there by now, or does in a moment."""
-    size = before
-    try:
-        deadline = time.monotonic() + _STACKS_PATIENCE
-        while time.monotonic() < deadline:
-            time.sleep(0.002)
-            last, size = size, os.fstat(fd).st_size
-            if size > before and size == last:
-                break
-    except OSError:
-        return ""
-    return last_words(fd, before)
+    """What it has written there by now, or does in a moment. It writes in parts: what ends within a line goes
+    on."""
+    text = ""
+    deadline = time.monotonic() + _STACKS_PATIENCE
+    while time.monotonic() < deadline:
+        time.sleep(0.002)
+        last, text = text, last_words(fd, before)
+        if text == last and text.endswith("\n"):
+            break
+    return text
 
 
 def last_words(fd: int, since: int = 0) -> str:
