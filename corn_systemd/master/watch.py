@@ -18,6 +18,7 @@ from .deeds import Deeds
 from .overruns import Overruns
 from .record import Record
 from .rescue import Rescue
+from .voice import Voice
 
 # The master looks no sooner again, whatever falls due.
 _SHORTEST = 0.01
