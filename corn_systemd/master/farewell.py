@@ -63,6 +63,20 @@ class Farewells:
         return self._ending[0][0] if self._ending else inf
 
 
+def is_client(fd: int) -> bool:
+    """Whether a descriptor is a connection: an application may have put anything at the number of one."""
+    try:
+        sock = socket.socket(fileno=fd)
+    except OSError:
+        return False
+    try:
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return False
+        return sock.type == socket.SOCK_STREAM
+    finally:
+        sock.detach()
+
+
 def _is_over(sock: socket.socket) -> bool:
     try:
         return not sock.recv(_PART)

@@ -4,6 +4,7 @@ Looks at the workers whenever the watch looks. What is to be done is limits.verd
 application interrupted, or its worker's client answered in its place and the worker killed.
 """
 
+import errno
 import os
 from dataclasses import dataclass
 from math import inf
@@ -19,7 +20,7 @@ from ..slot import Glance, SlotView
 from . import spawn
 from .children import Ended
 from .deeds import Deeds
-from .farewell import Farewells
+from .farewell import Farewells, is_client
 from .gauge import Gauge
 from .record import Record
 from .rescue import Rescue
@@ -32,20 +33,23 @@ STANDSTILL = 1.0
 # A worker that takes memory quickly is put to sleep by the kernel (memory.high), for longer and longer, and
 # writes its stacks when it wakes up. So long it may take: it can not take much more meanwhile.
 HELD = 1.0
+# The worker has ended, or there is no descriptor left for a moment.
+_PASSING = (errno.ESRCH, errno.EMFILE, errno.ENFILE)
 
 
 @dataclass
 class _Running:
     """A request, from the first look at it: the CPU time of its worker then, when it was looked at last, the
-    seconds that do not count, a duplicate of its client's socket (-1 while there is none), whether there can
-    be none, and what the last verdict said; once its stacks are asked for, where in their file they begin,
-    and until when they are waited for."""
+    seconds that do not count, a duplicate of its client's socket (-1 while there is none), why there is none,
+    whether there can be none, and what the last verdict said; once its stacks are asked for, where in their
+    file they begin, and until when they are waited for."""
 
     request: int
     cpu: float
     looked_at: float
     excused: float = 0.0
     client: int = -1
+    why_none: str = ""
     is_refused: bool = False
     struck: Struck | None = None
     stacks_at: int = -1
@@ -101,15 +105,12 @@ class Overruns:
         if running is not None and running.request != view.requests:
             _close(running.client)
             running = None
-        if running is None or (running.client < 0 and not running.is_refused):
-            answer = "a closed connection: it was younger than a tick"
-        else:
-            status, detail = 502, "the server failed"
-            if death.out_of_memory:
-                status, detail = 503, "the server was out of memory"
-            elif record.kill_cause:
-                status, detail = 503, "the server is stopping"
-            answer = self._answer(record, running.client, status, detail, view, now)
+        status, detail = 502, "the server failed"
+        if death.out_of_memory:
+            status, detail = 503, "the server was out of memory"
+        elif record.kill_cause:
+            status, detail = 503, "the server is stopping"
+        answer = self._answer(record, running, status, detail, view, now)
         self._voice.lost(record, view, record.kill_cause or death.cause, answer, death.stacks)
 
     def _judge(
@@ -125,10 +126,7 @@ class Overruns:
             running.excused += stood_still
         running.looked_at = now
         if running.client < 0 and not running.is_refused and now - seen.began_at >= TICK:
-            try:
-                running.client = self._duplicate(record, seen)
-            except OSError:
-                running.is_refused = True
+            self._hold_client(record, running, seen)
         usage = Usage(now - seen.began_at - running.excused, cpu - running.cpu, memory)
         allowed = self._allowance(record, seen)
         if usage.real < 2 * TICK and usage.memory < 2 * allowed.memory_hard:
@@ -183,25 +181,26 @@ class Overruns:
             self._deeds.kill(record, TOLD, now)
         # Read after the kill: where it could not be stopped (within vfork) it has run until then.
         view = slot.view()
-        client, running.client = running.client, -1
-        self._forget(record.key)
+        del self._running[record.key]
         limit = running.struck.limit
         status, detail = (504, "the request took too long")
         if limit is Limit.MEMORY_HARD:
             status, detail = (503, "the request took too much memory")
-        answer = self._answer(record, client, status, detail, view, now)
+        answer = self._answer(record, running, status, detail, view, now)
         self._voice.taken_over(record, view, limit, allowed, usage, answer, stacks)
 
     def _answer(
-        self, record: Record, client: int, status: int, detail: str, view: SlotView, now: float
+        self, record: Record, running: _Running | None, status: int, detail: str, view: SlotView, now: float
     ) -> str:
         """In words, what the client got of the answer that its worker can not give any more. The worker is
         dead, or will not run again, so nobody is answered twice."""
-        if client < 0:
-            return "a closed connection: the system refuses pidfd_getfd(2)"
+        client = running.client if running is not None else -1
         if not view.is_busy:
-            os.close(client)
+            _close(client)
             return "its answer"
+        if client < 0:
+            why_none = running.why_none if running is not None else ""
+            return f"a closed connection: {why_none or 'it was younger than a tick'}"
         if view.has_head_left:
             return self._farewells.cut(client, now)
         lines = "Retry-After: 1\r\n" if status == 503 else ""
@@ -210,16 +209,24 @@ class Overruns:
         method = view.request.partition(" ")[0]
         return self._farewells.say(client, status, detail, now, lines=lines, method=method)
 
-    def _duplicate(self, record: Record, seen: Glance) -> int:
-        """The client's socket, which a crash of the worker leaves open; -1 when the request has just ended.
-        Raises OSError where the system refuses."""
+    def _hold_client(self, record: Record, running: _Running, seen: Glance) -> None:
+        """Takes a duplicate of the client's socket, which a crash of the worker leaves open."""
         assert record.slot is not None
-        copy = spawn.duplicate(record.pid, seen.client_fd)
+        try:
+            copy = spawn.duplicate(record.pid, seen.client_fd)
+        except OSError as error:
+            running.why_none = f"pidfd_getfd(2): {os.strerror(error.errno or 0)}"
+            running.is_refused = error.errno not in _PASSING
+            return
         # The number may be another's, if the request ended meanwhile.
         if self._scoreboard.slot(record.slot).glance().request != seen.request:
             os.close(copy)
-            return -1
-        return copy
+        elif not is_client(copy):
+            os.close(copy)
+            running.why_none = "the worker has something else at its descriptor"
+            running.is_refused = True
+        else:
+            running.client = copy
 
     def _forget(self, key: int) -> None:
         running = self._running.pop(key, None)

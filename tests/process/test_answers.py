@@ -193,3 +193,45 @@ def test_a_stopped_clock_is_no_timeout(shop: Start) -> None:
         client.close()
     assert {row["pid"] for row in corn.workers()} == pids
     assert not corn.told(messages.REQUEST_INTERRUPTED) and not corn.told(messages.REQUEST_TAKEN_OVER)
+
+
+CLUMSY = r"""
+import os, socket, time
+
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/lose":
+        other, listening = os.open("/dev/null", os.O_RDONLY), socket.create_server(("127.0.0.1", 0))
+        for fd in clients():
+            DEED
+        time.sleep(0.3)
+        os._exit(5)
+    start_response("200 OK", [])
+    return [b"served"]
+
+def clients():
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        try:
+            with socket.socket(fileno=os.dup(fd)) as sock:
+                sock.getpeername()
+                if sock.family == socket.AF_INET:
+                    yield fd
+        except OSError:
+            continue
+"""
+
+
+@pytest.mark.parametrize("deed", ["os.dup2(other, fd)", "os.close(fd)", "os.dup2(listening.fileno(), fd)"])
+def test_an_application_that_loses_the_clients_descriptor_ends_nobody_but_its_worker(
+    shop: Start, deed: str
+) -> None:
+    corn = shop(CLUMSY.replace("DEED", deed))
+    master = corn.pid
+    client = connect(corn.sockets[0])
+    client.sendall(get("/lose"))
+    # Where a child of the application still had it, it would stay open.
+    with client:
+        entry = corn.expects(messages.REQUEST_LOST, cause="exit status 5")
+    assert entry["CORN_ANSWER"].startswith("a closed connection: ")
+    assert "tick" not in entry["CORN_ANSWER"]
+    assert corn.get("/").status == 200
+    assert corn.pid == master and corn.stop() == 0
