@@ -12,6 +12,7 @@ from types import FrameType
 from ..errors import CpuTimeExceeded, LimitExceeded, RequestTimeout
 from ..signals import CPU_TIME_EXCEEDED, REQUEST_TIMEOUT, STACKS
 from ..slot import Slot
+from ..wsgi.files import FileWrapper
 from ..wsgi.gateway import Exchange
 from .stream import BodyStream
 
@@ -21,8 +22,15 @@ _KINDS: dict[int, type[LimitExceeded]] = {
 }
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-# Where corn calls the application, and where it waits for a client in the application's name.
-_CALLS = {Exchange.begin.__code__, Exchange._take.__code__, Exchange._close.__code__}
+# Where corn calls the application, what it wrapped included, and where it waits for a client in the
+# application's name.
+_CALLS = {
+    Exchange.begin.__code__,
+    Exchange._take.__code__,
+    Exchange._close.__code__,
+    FileWrapper.__next__.__code__,
+    FileWrapper.close.__code__,
+}
 _WAITS = BodyStream._wait.__code__
 
 

@@ -186,3 +186,27 @@ def is_told(corn: Corn, row: Row, pid: int) -> None:
     assert "interruption.py" not in entry["MESSAGE"]
     assert len(corn.told(messages.REQUEST_INTERRUPTED)) + len(corn.told(messages.REQUEST_TAKEN_OVER)) == 1
     assert not corn.told(messages.WORKER_DIED) and not corn.told(messages.WORKER_KILLED)
+
+
+WRAPPED = r"""
+import time
+
+class Slow:
+    def read(self, size):
+        time.sleep(600)
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return environ["wsgi.file_wrapper"](Slow())
+"""
+
+
+def test_what_was_wrapped_as_a_file_is_interrupted_as_well(shop: Start) -> None:
+    corn = shop(WRAPPED, "[limits]\n" + SETTINGS["time_real"], workers=1)
+    client = connect(corn.sockets[0])
+    client.sendall(get("/"))
+    assert read_head(client).startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")
+    assert read_until(client, b"\n") == PAGE
+    entry = corn.expects(messages.REQUEST_INTERRUPTED)
+    assert " in read\n" in entry["MESSAGE"]
+    client.close()
