@@ -152,9 +152,11 @@ class Deeds:
         is_leaving = self._groups is not None and self._groups.look()
         # An orphan is a child of ours that is on no record; so is a worker that is just being born.
         if self._has_orphans and all(record.pid for record in self._children):
-            self._has_orphans = False
-            for pid in spawn.children() - self._strangers - {record.pid for record in self._children}:
+            orphans = spawn.children() - self._strangers - {record.pid for record in self._children}
+            for pid in orphans:
                 spawn.kill(pid)
+            # What they have started themselves becomes ours when they have ended.
+            self._has_orphans = bool(orphans)
         return is_leaving or self._has_orphans
 
     def kill_all(self, now: float) -> None:

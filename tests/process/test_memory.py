@@ -28,6 +28,12 @@ if os.fork():
 time.sleep(600)
 '''
 
+TREE = '''
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+time.sleep(600)
+'''
+
 def application(environ, start_response):
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     if path == "/map":
@@ -59,6 +65,8 @@ def application(environ, start_response):
         subprocess.run([sys.executable, "-c", DAEMON])
         if query:
             time.sleep(float(query))
+    elif path == "/tree":
+        subprocess.Popen([sys.executable, "-c", TREE], start_new_session=True)
     elif path == "/child":
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     start_response("200 OK", [])
@@ -209,3 +217,11 @@ def test_nor_does_it_outlive_a_worker_that_is_killed(shop: Start) -> None:
         corn.until(corn.workers, "a worker")
     assert sys.executable and not corn.told(messages.FORK_FAILED)
     client.close()
+
+
+def test_nor_do_the_helpers_of_a_helper_in_sessions_of_their_own(shop: Start) -> None:
+    corn = shop(APP, workers=1)
+    pid = pid_of(corn, "/tree")
+    corn.until(lambda: len(sleepers(corn)) == 2, "the helper and its own")
+    os.kill(pid, 9)
+    corn.until(lambda: not sleepers(corn), "the helpers to be gone")
