@@ -84,7 +84,8 @@ class Overruns:
         if seen.request:
             return self._judge(record, running, seen, taken, now)
         lifetime = record.limits.lifetime
-        old_at = record.born_at + lifetime if lifetime and not record.retires else inf
+        may_retire = record.state is State.READY and not record.retires
+        old_at = record.born_at + lifetime if lifetime and may_retire else inf
         return min(old_at, self._gauge.due(record, seen))
 
     def look_after(self, now: float) -> float:
