@@ -33,8 +33,6 @@ STANDSTILL = 1.0
 # A worker that takes memory quickly is put to sleep by the kernel (memory.high), for longer and longer, and
 # writes its stacks when it wakes up. So long it may take: it can not take much more meanwhile.
 HELD = 1.0
-# The worker has ended, or there is no descriptor left for a moment.
-_PASSING = (errno.ESRCH, errno.EMFILE, errno.ENFILE)
 
 
 @dataclass
@@ -216,8 +214,9 @@ class Overruns:
         try:
             copy = spawn.duplicate(record.pid, seen.client_fd)
         except OSError as error:
-            running.why_none = f"pidfd_getfd(2): {os.strerror(error.errno or 0)}"
-            running.is_refused = error.errno not in _PASSING
+            if error.errno != errno.ESRCH:
+                running.why_none = f"pidfd_getfd(2): {os.strerror(error.errno or 0)}"
+                running.is_refused = error.errno not in (errno.EMFILE, errno.ENFILE)
             return
         # The number may be another's, if the request ended meanwhile.
         if self._scoreboard.slot(record.slot).glance().request != seen.request:
