@@ -5,7 +5,7 @@ swallowed. When it has not come back after the grace, its worker is taken from i
 that: what is over it ends at once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import inf
 from typing import NamedTuple
@@ -65,6 +65,10 @@ class Struck:
     first_at: float
     last_at: float
 
+    def later(self, seconds: float) -> "Struck":
+        """The same as if the clock had stood still for so long since."""
+        return replace(self, first_at=self.first_at + seconds, last_at=self.last_at + seconds)
+
 
 class Verdict(NamedTuple):
     deed: Deed
@@ -79,7 +83,13 @@ def verdict(allowed: Allowance, request: int, usage: Usage, struck: Struck | Non
     if usage.memory >= allowed.memory_hard:
         over = Struck(request, Limit.MEMORY_HARD, now, now)
         return Verdict(Deed.TAKE_OVER, over, now + AGAIN_AFTER)
-    if struck is not None and struck.request == request:
+    if struck is not None and (
+        struck.request != request
+        # Within its limit again: its code has asked for more time.
+        or usage.of(struck.limit) < allowed.of(struck.limit)
+    ):
+        struck = None
+    if struck is not None:
         patience_at = struck.first_at + allowed.grace
         if now >= patience_at:
             return Verdict(Deed.TAKE_OVER, struck, now + AGAIN_AFTER)

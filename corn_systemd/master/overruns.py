@@ -123,6 +123,8 @@ class Overruns:
         stood_still = now - running.looked_at - TICK
         if stood_still > STANDSTILL:
             running.excused += stood_still
+            if running.struck is not None:
+                running.struck = running.struck.later(stood_still)
         running.looked_at = now
         if running.client < 0 and not running.is_refused and now - seen.began_at >= TICK:
             self._hold_client(record, running, seen)

@@ -235,3 +235,38 @@ def test_an_application_that_loses_the_clients_descriptor_ends_nobody_but_its_wo
     assert "tick" not in entry["CORN_ANSWER"]
     assert corn.get("/").status == 200
     assert corn.pid == master and corn.stop() == 0
+
+
+TIDY = r"""
+import os, sys, time
+
+def application(environ, start_response):
+    try:
+        time.sleep(60)
+    finally:
+        print("cleaning up", file=sys.stderr, flush=True)
+        open("struck", "w").close()
+        time.sleep(0.3)
+"""
+
+
+def test_a_stopped_clock_is_no_end_of_the_grace_either(shop: Start) -> None:
+    """All of it stands still, as a container does that is frozen, while a request cleans up."""
+    corn = shop(TIDY, '[limits]\ntime_real = "300ms"\ngrace = "1s"\n', workers=1)
+    (row,) = corn.workers()
+    client = connect(corn.sockets[0])
+    client.sendall(get("/"))
+    corn.until((corn.directory / "struck").exists, "the request to be interrupted")
+    os.kill(row["pid"], signal.SIGSTOP)
+    corn.signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    while time.monotonic() < stopped + 2.5:
+        time.sleep(0.1)
+    corn.signal(signal.SIGCONT)
+    # The master is the first to run again.
+    corn.report()
+    os.kill(row["pid"], signal.SIGCONT)
+    assert read_head(client).startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")
+    corn.expects(messages.REQUEST_INTERRUPTED)
+    assert not corn.told(messages.REQUEST_TAKEN_OVER)
+    client.close()

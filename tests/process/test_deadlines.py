@@ -22,6 +22,12 @@ def application(environ, start_response):
         deadline = corn_systemd.deadline()
         found["left"] = deadline and deadline - time.monotonic()
         found["outside"] = BEFORE
+    elif path == "/late":
+        try:
+            time.sleep(60)
+        except corn_systemd.RequestTimeout:
+            corn_systemd.extend_deadline(1.8)
+            time.sleep(1.3)
     elif path == "/burn":
         end = time.process_time() + 0.1
         while time.process_time() < end:
@@ -65,6 +71,12 @@ def test_code_that_knows_better_may_ask_for_more_time_up_to_a_ceiling(shop: Star
     assert 2 < after <= 2.3
     # The next request begins anew.
     assert corn.get("/other").status == 504
+
+
+def test_code_that_was_interrupted_may_still_ask_for_more_time(shop: Start) -> None:
+    corn = shop(APP, LIMITS.replace("[[", 'grace = "300ms"\n[[', 1))
+    assert corn.get("/late").status == 200
+    assert not corn.told(messages.REQUEST_TAKEN_OVER)
 
 
 def times(text: str) -> list[float]:

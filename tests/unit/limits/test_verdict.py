@@ -60,6 +60,14 @@ def test_the_next_request_begins_anew() -> None:
     assert story((10.0, 1, 0.0), (9.0, 2, 0.0)) == [INTERRUPT, N]
 
 
+def test_who_has_got_more_time_after_all_is_let_be_until_that_is_over() -> None:
+    longer = Allowance(time_real=20.0, grace=2.5)
+    struck = Struck(1, Limit.TIME_REAL, 10.0, 10.0)
+    assert verdict(longer, 1, Usage(13.0), struck, 13.0) == (N, None, 20.0)
+    again = verdict(longer, 1, Usage(20.0), None, 20.0)
+    assert (again.deed, again.struck) == (INTERRUPT, Struck(1, Limit.TIME_REAL, 20.0, 20.0))
+
+
 def test_what_is_off_never_runs_out() -> None:
     assert story((1e9, 1, 1e9), allowed=Allowance()) == [N]
     assert verdict(Allowance(), 1, Usage(9.0, 5.0, 1e12), None, 9.0).look_at == inf
