@@ -7,10 +7,11 @@ systemd generator uses it too; no line of a file is counted unless somebody asks
 
 import os
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..errors import ConfigError
-from .kinds import Address
+from .kinds import SIZE, Address
 from .lines import line_of
 from .reader import Flags, Reader, Source, absolute
 from .sections import Settings, rows
@@ -89,7 +90,19 @@ def _finish(reader: Reader, flags: Flags, main: str) -> Loaded:
     used = reader.flags(flags)
     settings = reader.settings(main)
     files = tuple(source.file for source in reader.sources)
-    return Loaded(settings, files, tuple(reader.warnings), tuple(reader.sources), tuple(used))
+    warnings = (*reader.warnings, *_oddities(settings))
+    return Loaded(settings, files, warnings, tuple(reader.sources), tuple(used))
+
+
+def _oddities(settings: Settings) -> Iterator[str]:
+    """What is allowed and can hardly be meant."""
+    limits = settings.limits
+    if limits.memory_hard and limits.memory_soft >= limits.memory_hard:
+        soft, hard = SIZE.render(limits.memory_soft), SIZE.render(limits.memory_hard)
+        yield (
+            f"limits.memory_soft = {soft} is not below limits.memory_hard = {hard}: a worker is ended before "
+            "it could be replaced"
+        )
 
 
 def addresses(settings: Settings) -> tuple[Address, ...]:

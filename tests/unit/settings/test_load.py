@@ -352,3 +352,20 @@ def test_a_relative_path_in_a_directory_that_is_gone_is_the_operators_error(
     (tmp_path / "gone").rmdir()
     with pytest.raises(ConfigError, match="has been removed"):
         load("./shop.toml")
+
+
+@pytest.mark.parametrize(
+    ("limits", "warned"),
+    [
+        ("memory-soft = '768M'", True),
+        ("memory-hard = '100M'", True),
+        ("memory-hard = 0\nmemory-soft = '100G'", False),
+        ("memory-soft = 0", False),
+    ],
+)
+def test_a_soft_limit_that_never_counts_is_warned_of(tmp_path: Path, limits: str, warned: bool) -> None:
+    file = tmp_path / "shop.toml"
+    file.write_text(f'app = "shop:app"\n[limits]\n{limits}\n')
+    warnings = load(str(file)).warnings
+    assert bool(warnings) == warned
+    assert all("limits.memory_soft = " in text and "is not below" in text for text in warnings)
