@@ -14,7 +14,7 @@ from corn_systemd.settings.sections import Limits
 
 
 class Silent:
-    """A voice, and deeds, of which nothing is asked."""
+    """A voice, deeds and a rescue of which nothing is asked."""
 
     def retires(self, record: Record) -> None:
         pass
@@ -27,7 +27,7 @@ def test_who_is_leaving_is_not_looked_at_again_and_again_for_its_age(state: Stat
     record.limits = Limits(lifetime=60.0, memory_soft=0, memory_hard=0)
     board, silent = Scoreboard.create(1), Silent()
     anybody: Any = silent
-    overruns = Overruns(board, anybody, anybody)
+    overruns = Overruns(board, anybody, anybody, anybody)
     seen = board.slot(0).glance()
     assert overruns.look(record, seen, 10.0) == (60.0 if is_due else inf)
     # Not the past, which would be looked at all the time.
