@@ -145,10 +145,10 @@ class Master:
                 if record.role is not Role.MOLD and self._generations.advance(record.generation, self.now):
                     app, took = self._generations.desired.settings.app, self.now - self._started_at
                     self._voice.is_ready(app, self._desired.http, self._overview.listen, took)
-            case ForkRefused(record, cause) if not record.kill_cause and not self._desired.stopping:
-                self._hold(record.role.value + " worker", record.generation, cause)
-            case ForkRefused():
-                pass
+            case ForkRefused(record, cause):
+                self._deeds.clear_away(record)
+                if not record.kill_cause and not self._desired.stopping:
+                    self._hold(record.role.value + " worker", record.generation, cause)
             case Raves(record, cause):
                 self._deeds.kill(record, cause, self.now)
             case Ended():
