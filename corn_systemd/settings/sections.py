@@ -283,7 +283,8 @@ class Limits:
         "`corn_systemd.RequestTimeout` is raised at the line that runs, its traceback goes to the journal, "
         "and the worker is replaced. 0 is off.",
         more="The exception is a BaseException, so that `except Exception` does not swallow it; `finally` "
-        "and `with` are run as always. Waiting for a worker or for a slow client does not count.",
+        "and `with` are run as always. Waiting for a worker or for a slow client does not count, but for the "
+        "bytes that the application waits for itself (http.body_streaming).",
     )
     time_cpu: float = setting(
         SPAN,
