@@ -5,6 +5,7 @@ Within a worker of corn they speak of the request at work; anywhere else (a test
 there is no deadline, and asking for more time does nothing.
 """
 
+from math import inf
 from typing import Protocol
 
 
@@ -34,6 +35,10 @@ def deadline() -> float | None:
 def extend_deadline(seconds: float) -> float | None:
     """The request at work may take so much longer than limits.time_real, again with each call, up to
     limits.extend_max altogether; the deadline that comes of it. Raises ValueError for less than nothing."""
+    try:
+        seconds = float(seconds)
+    except OverflowError:
+        seconds = inf
     if not seconds >= 0:
         raise ValueError(f"a deadline is not put off by {seconds} s")
     if _clock is not None:

@@ -147,6 +147,12 @@ class Deeds:
         elif self._groups is None:
             self._has_orphans = True
 
+    def spare_orphans(self, record: Record) -> None:
+        """A child is ready. What a mold's import has left is for all its workers, and ends with nobody of
+        them."""
+        if record.role is Role.MOLD and self._groups is None:
+            self._strangers |= spawn.children() - {record.pid for record in self._children}
+
     def sweep(self) -> bool:
         """Ends what earlier children have left behind; whether there is more to do."""
         is_leaving = self._groups is not None and self._groups.look()

@@ -4,6 +4,7 @@ A connection ends with such an answer. What its client still sends is read for a
 unread bytes sends a reset, which may overtake the answer. Nothing here waits.
 """
 
+import select
 import socket
 import time
 from collections import deque
@@ -16,6 +17,9 @@ LINGER = 1.0
 # So many at most; the oldest goes when one more comes.
 _MOST = 256
 _PART = 64 * 1024
+# The master waits for nobody, but at its own end a moment: what is unread then would be a reset, by which
+# Linux loses nothing, but the clients of other systems do.
+_AT_THE_END = 0.2
 
 
 class Farewells:
@@ -61,6 +65,13 @@ class Farewells:
                 sock.close()
                 self._ending.remove(entry)
         return self._ending[0][0] if self._ending else inf
+
+    def finish(self) -> None:
+        """Waits until all have taken their answer and closed, or for a moment."""
+        until = time.monotonic() + _AT_THE_END
+        while self._ending and (now := time.monotonic()) < until:
+            select.select([sock for _, sock in self._ending], [], [], until - now)
+            self.look(now)
 
 
 def is_client(fd: int) -> bool:

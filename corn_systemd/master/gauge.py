@@ -10,6 +10,7 @@ from math import inf
 from ..limits.memory import private_bytes, quick_bytes
 from ..policy.relief import TICK
 from ..slot import Glance
+from . import spawn
 from .record import Record
 
 EVERY = 1.0
@@ -28,6 +29,8 @@ class _Reading:
     exact: float = 0.0
     exact_quick: float = 0.0
     exact_at: float = -inf
+    dead: int = 0
+    dead_at: float = -inf
 
 
 class Gauge:
@@ -41,15 +44,21 @@ class Gauge:
         # Who is to be replaced anyway is watched for the hard limit alone.
         soft = limits.memory_soft if not record.retires else 0
         threshold = min(soft or inf, limits.memory_hard or inf)
-        if threshold == inf:
-            return 0.0
         reading = self._readings.setdefault(record.key, _Reading())
         is_at_work = bool(seen.request) and now - seen.began_at >= TICK
         answered = _answered(seen)
         if is_at_work or (answered != reading.answered and now - reading.at >= EVERY):
-            reading.memory = _count(record, reading, threshold, now)
+            if now - reading.dead_at >= EVERY:
+                reading.dead, reading.dead_at = _dead(record), now
+            if threshold < inf:
+                reading.memory = _count(record, reading, threshold, now)
             reading.at, reading.answered = now, answered
         return reading.memory
+
+    def dead(self, record: Record) -> int:
+        """How many children of a worker had ended without its having waited for them, at the last reading."""
+        reading = self._readings.get(record.key)
+        return reading.dead if reading is not None else 0
 
     def due(self, record: Record, seen: Glance) -> float:
         """When an idle worker is to be read again: infinity when nothing has happened since."""
@@ -64,6 +73,11 @@ class Gauge:
 
 def _answered(seen: Glance) -> int:
     return seen.requests - bool(seen.request)
+
+
+def _dead(record: Record) -> int:
+    """In a control group of its own a worker adopts nobody."""
+    return 0 if record.group is not None else spawn.dead_children(record.pid)
 
 
 def _count(record: Record, reading: _Reading, threshold: float, now: float) -> float:

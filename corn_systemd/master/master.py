@@ -89,6 +89,7 @@ class Master:
             self._turn()
         self._listeners.unlink()
         self._control.close()
+        self._watch.end()
         answer_relayed(self._relay)
         return self._exit_status
 
@@ -142,6 +143,7 @@ class Master:
         match event:
             case BecameReady(record, warnings):
                 self._voice.unfit(warnings)
+                self._deeds.spare_orphans(record)
                 if record.role is not Role.MOLD and self._generations.advance(record.generation, self.now):
                     app, took = self._generations.desired.settings.app, self.now - self._started_at
                     self._voice.is_ready(app, self._desired.http, self._overview.listen, took)

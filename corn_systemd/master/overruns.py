@@ -76,7 +76,8 @@ class Overruns:
         # What was counted before this request is not what it has taken.
         taken = memory if seen.request and now - seen.began_at >= TICK else 0.0
         is_over = taken >= (record.limits.memory_hard or inf)
-        if not record.retires and not is_over and (why := _why_retired(record, seen, memory, now)):
+        dead = self._gauge.dead(record)
+        if not record.retires and not is_over and (why := _why_retired(record, seen, memory, dead, now)):
             record.retires = why
             self._voice.retires(record)
         if seen.request:
@@ -90,6 +91,10 @@ class Overruns:
         """Looks after what has ended: connections, and what workers have left; when to look again."""
         sweep_at = now + TICK if self._deeds.sweep() else inf
         return min(sweep_at, self._farewells.look(now))
+
+    def end(self) -> None:
+        """Before the master ends: a moment for those whose connection has just been ended."""
+        self._farewells.finish()
 
     def bury(self, death: Ended, now: float) -> None:
         """A worker has ended: whoever waited for its answer gets one."""
@@ -108,7 +113,10 @@ class Overruns:
         if death.out_of_memory:
             status, detail = 503, "the server was out of memory"
         elif record.kill_cause:
-            status, detail = 503, "the server is stopping"
+            status, detail = 503, "the request could not be finished in time"
+        elif running is not None and running.struck is not None:
+            # By the very signal that was to interrupt it, which the application had taken for itself.
+            status, detail = 504, "the request took too long"
         answer = self._answer(record, running, status, detail, view, now)
         self._voice.lost(record, view, record.kill_cause or death.cause, answer, death.stacks)
 
@@ -236,12 +244,14 @@ class Overruns:
             _close(running.client)
 
 
-def _why_retired(record: Record, seen: Glance, memory: float, now: float) -> str:
+def _why_retired(record: Record, seen: Glance, memory: float, dead: int, now: float) -> str:
     if record.state is not State.READY:
         return ""
     answered = seen.requests - bool(seen.request)
     age = now - record.born_at
-    return why_retired(record.limits, record.requests_most, requests=answered, age=age, memory=memory)
+    return why_retired(
+        record.limits, record.requests_most, requests=answered, age=age, memory=memory, dead=dead
+    )
 
 
 def _close(fd: int) -> None:

@@ -165,6 +165,15 @@ def duplicate(pid: int, fd: int) -> int:
         os.close(pidfd)
 
 
+def dead_children(pid: int) -> int:
+    """How many children of a process have ended without its having waited for them."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return sum(b"Z" in _states(int(child)) for child in file.read().split())
+    except OSError:
+        return 0
+
+
 def children() -> set[int]:
     """The children of this process that have not been reaped, adopted ones too (proc_tid_children(5))."""
     try:

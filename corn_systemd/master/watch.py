@@ -93,6 +93,10 @@ class Watch:
             if record.slot is not None
         ]
 
+    def end(self) -> None:
+        """The master is about to end."""
+        self._overruns.end()
+
     def bury(self, death: Ended, now: float) -> Ended:
         """A worker has ended: whoever waited for its answer gets one, and of its other clients those whom
         somebody else can serve. With what is lost all the same."""

@@ -51,7 +51,8 @@ def _deadline(desired: Desired, child: Child) -> float | None:
         return child.since + desired.start_timeout
     if child.state is State.CUT_OFF:
         return child.since + CUT_OFF_PATIENCE
-    if child.state is State.DRAINING and desired.patience:
+    # Who leaves because it has done enough finishes what it does: its request has limits of its own.
+    if child.state is State.DRAINING and desired.patience and (desired.stopping or not child.is_spent):
         return child.since + desired.patience
     return None
 
@@ -102,8 +103,10 @@ def _molds(desired: Desired, children: Sequence[Child], now: float) -> Iterator[
 
 def _workers(desired: Desired, children: Sequence[Child], now: float) -> Iterator[Action]:
     workers = [child for child in children if child.role is Role.HTTP and child.state in _ACTIVE]
-    current = [w for w in workers if w.generation == desired.generation and not w.is_spent]
-    others = [w for w in workers if w.generation != desired.generation or w.is_spent]
+    leaving = sum(c.is_spent and c.role is Role.HTTP and c.state is State.DRAINING for c in children)
+    may_leave = leaving < max(1, desired.http // 4)
+    others = [w for w in workers if w.generation != desired.generation or (w.is_spent and may_leave)]
+    current = [worker for worker in workers if worker not in others]
     ready = sum(worker.state is State.READY for worker in workers)
 
     mold = _newest_mold(desired, children)

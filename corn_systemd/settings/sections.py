@@ -345,7 +345,7 @@ class Limits:
         "Other limits for some paths: each `[[limits.path]]` has `match` and one or more of `time_real`, "
         "`time_cpu` and `grace`. The first that matches counts.",
         more="In `match`, `*` is any text, slashes too, `?` one character, `[ab]` one of these. The path is "
-        "decoded and without the query, and of a very long one only the first 200 characters are looked at.",
+        "decoded and without the query; of a long one the first 100 characters at least are looked at.",
         example='[{match = "/report/*", time_real = "10min"}]',
         flag=None,
     )

@@ -113,7 +113,7 @@ class Exchange:
     def disown(cls, leave: Callable[..., None]) -> None:
         """In this process no answer is ours any more: whatever comes back from the application goes to
         `leave`, which does not return."""
-        for name in ("_whole", "_file", "write", "_finish", "_fail", "_close"):
+        for name in ("_whole", "_file", "write", "_finish", "_fail", "excuse", "_close"):
             setattr(cls, name, leave)
 
     def abandon(self) -> None:

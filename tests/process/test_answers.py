@@ -28,6 +28,8 @@ def abort():
 
 def application(environ, start_response):
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
+    if path == "/nap":
+        time.sleep(600)
     if path == "/quick":
         os._exit(4)
     if path == "/sleep":
@@ -270,3 +272,24 @@ def test_a_stopped_clock_is_no_end_of_the_grace_either(shop: Start) -> None:
     corn.expects(messages.REQUEST_INTERRUPTED)
     assert not corn.told(messages.REQUEST_TAKEN_OVER)
     client.close()
+
+
+def test_a_worker_that_leaves_finishes_its_request_however_short_the_time_to_stop_is(shop: Start) -> None:
+    corn = shop(APP, 'stop_timeout = 1\n[limits]\nlifetime = "300ms"\n', workers=1)
+    client = connect(corn.sockets[0])
+    client.sendall(get("/sleep?2.5"))
+    corn.expects(messages.WORKER_RETIRES)
+    assert read_until(client, b"\n").startswith(b"HTTP/1.1 200 OK\r\n")
+    client.close()
+    assert not corn.told(messages.REQUEST_LOST)
+
+
+def test_a_signal_that_the_application_has_taken_for_itself_is_no_failure_of_the_server(shop: Start) -> None:
+    # As some code does that wants all signals to be as they were.
+    nap = "        time.sleep(600)\n"
+    app = APP.replace(nap, f"        signal.signal(35, signal.SIG_DFL)\n{nap}")
+    corn = shop(app, '[limits]\ntime_real = "300ms"\n')
+    client = connect(corn.sockets[0])
+    client.sendall(get("/nap"))
+    assert read_all(client).startswith(b"HTTP/1.1 504 ")
+    assert corn.expects(messages.REQUEST_LOST)["CORN_CAUSE"] == "signal 35"

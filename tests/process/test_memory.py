@@ -225,3 +225,24 @@ def test_nor_do_the_helpers_of_a_helper_in_sessions_of_their_own(shop: Start) ->
     corn.until(lambda: len(sleepers(corn)) == 2, "the helper and its own")
     os.kill(pid, 9)
     corn.until(lambda: not sleepers(corn), "the helpers to be gone")
+
+
+def test_a_worker_whose_dead_children_nobody_waits_for_is_replaced(shop: Start) -> None:
+    app = APP.replace('path == "/child"', 'path == "/orphan"').replace(
+        'subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)',
+        'subprocess.run("sleep 0.01 & sleep 0.01 & sleep 0.01 & sleep 0.01 &", shell=True)',
+    )
+    corn = shop(app, workers=1)
+    for _ in range(20):
+        assert corn.get("/orphan").status == 200
+    corn.until(lambda: corn.get("/").status and corn.told(messages.WORKER_RETIRES), "it to be replaced")
+    assert "nobody waits for them" in corn.told(messages.WORKER_RETIRES)[0]["CORN_CAUSE"]
+
+
+def test_what_an_import_has_left_is_there_for_all_workers(shop: Start) -> None:
+    app = APP + "\nsubprocess.run([sys.executable, '-c', DAEMON])\n"
+    corn = shop(app, "[limits]\nrequest = 1\n", workers=1)
+    (daemon,) = corn.until(lambda: sleepers(corn), "the daemon")
+    pid = pid_of(corn, "/child")
+    corn.until(lambda: pid not in corn.processes(), "the worker to leave")
+    corn.until(lambda: sleepers(corn) == [daemon], "what the request has left to be gone")

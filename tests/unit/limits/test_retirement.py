@@ -32,3 +32,6 @@ def test_each_reason_names_its_setting() -> None:
     assert why_retired(hard, 950, requests=1, age=1.0, memory=800 << 20) == (
         "it uses 800 MiB of private memory (limits.memory_hard = 768 MiB)"
     )
+    assert why_retired(LIMITS, 950, requests=1, age=1.0, dead=64) == (
+        "64 processes have ended under it, and nobody waits for them"
+    )

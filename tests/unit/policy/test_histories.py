@@ -325,3 +325,31 @@ def test_who_has_done_enough_and_is_of_an_old_generation_is_replaced_once() -> N
     world.ready("http4 g2")
     assert world.turn() == ["drain http2 g1"]
     assert world.turn() == ["kill mold1 g1: its generation has been replaced"]
+
+
+def test_who_has_done_enough_may_finish_and_is_not_hurried() -> None:
+    world = World(patience=5.0).started()
+    world.retire("http2 g1")
+    world.turn()
+    world.ready("http4 g1")
+    assert world.turn() == ["drain http2 g1"]
+    world.now += 100
+    assert world.turn() == []
+    world.desired = world.desired.stopped(is_quick=False)
+    assert "kill http2 g1: not gone within 5 s of being asked to" in world.turn()
+
+
+def test_no_more_than_a_quarter_are_on_their_way_out_at_once() -> None:
+    world = World(http=8).started()
+    old = [name for name in world.children if name.startswith("http")]
+    world.retire(*old)
+    drained = []
+    for _ in range(20):
+        for word in world.turn():
+            if word.startswith("fork "):
+                world.ready(word.removeprefix("fork "))
+            else:
+                drained.append(word.removeprefix("drain "))
+    assert len(drained) == 2
+    world.gone(drained[0])
+    assert [word.split()[0] for word in world.turn()] == ["fork"]
