@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from ..settings.load import Loaded, addresses, load
@@ -70,6 +71,8 @@ def as_json(loaded: Loaded) -> dict[str, Any]:
             continue
         if row.key == "listen":
             value = [str(address) for address in value]
+        elif row.key == "limits.path":
+            value = [asdict(rule) for rule in value]
         settings[row.key] = {"value": value, "origin": origins.get(row.key, "default")}
     settings["workers.count"]["value"] = workers.number(loaded.settings)
     settings["workers.count"]["reason"] = workers.reason(loaded.settings)

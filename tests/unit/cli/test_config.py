@@ -55,6 +55,17 @@ def test_what_is_not_set_is_said_with_what_that_means(tmp_path: Path) -> None:
     assert f"# {2 * cpus + 1} here, 2 × {cpus} CPU" in text
 
 
+def test_lists_of_tables_are_printed_in_both_forms(tmp_path: Path) -> None:
+    file = tmp_path / "shop.toml"
+    file.write_text('app = "a:b"\n[[limits.path]]\nmatch = "/report/*"\ntime_real = 60\n')
+    loaded = load(str(file))
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / "shop.toml").write_text(config.as_toml(loaded))
+    assert load("shop", directory=str(tmp_path / "again")).settings.limits == loaded.settings.limits
+    settings = json.loads(json.dumps(config.as_json(loaded)))["settings"]
+    assert settings["limits.path"]["value"][0]["match"] == "/report/*"
+
+
 def test_json_has_numbers_and_origins(
     tmp_path: Path, loaded: Loaded, capsys: pytest.CaptureFixture[str]
 ) -> None:
