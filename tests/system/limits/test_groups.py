@@ -85,7 +85,7 @@ def hide(pens: Instance, client: Client) -> tuple[int, int]:
         worker = pid_of(client, "/hide")
         hidden = commands(pens, "time.sleep(600)")
         if hidden:
-            return worker, hidden[0]
+            return worker, hidden.pop()
 
 
 def test_a_hidden_process_does_not_outlive_a_worker_that_is_replaced(pens: Instance) -> None:
