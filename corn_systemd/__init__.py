@@ -7,10 +7,12 @@ A guided tour. Read the house from its floors up; a module imports from below on
 once), `systemd.messages` (every journal message, a row each).
 
 *Rules*, which are pure, bytes and instants in, values out: `http` (RFC 9112), `wsgi` (PEP 3333), `policy`
-(what is desired + what is there → what to do), `limits.verdict` (what was spent → what to do).
+(what is desired + what is there → what to do), `limits.verdict`, `limits.retirement` and `limits.paths` (what
+was spent, of what was allowed → what to do).
 
 *Instruments*, one for each thing outside: `settings.load`, `systemd.activation`, `systemd.notify`,
-`systemd.journal`, `scoreboard`, `lifeline`, `relay`, `roster`, `listeners`, `signals`.
+`systemd.journal`, `scoreboard` and its `slot`s, `lifeline`, `relay`, `roster`, `listeners`, `signals`,
+`limits.cgroup` and `limits.memory`.
 
 *The application's side*, standard library only: `mold` is a fresh process of the application's own
 interpreter; it imports the application once and forks workers. `worker` is what runs inside a fork.

@@ -70,7 +70,6 @@ class Glance(NamedTuple):
     connections: int
     turns: int
     client_fd: int
-    has_head_left: bool
     extended_by: float
     """Seconds by which the code of that request has put off its deadline."""
 
@@ -138,7 +137,7 @@ class Slot:
         """The first byte of the answer is about to leave: nobody else may answer now."""
         self._words[HEAD_LEFT] = 1
 
-    def end(self, now: float = 0.0, sent: int = 0) -> None:
+    def end(self, now: float, sent: int) -> None:
         """The application has returned, now, and has answered with so many bytes of body."""
         words, times = self._words, self._times
         times[REAL] += now - times[BEGAN_AT]
@@ -162,8 +161,7 @@ class Slot:
             connections=words[CONNECTIONS],
             turns=words[TURNS],
             client_fd=words[CLIENT_FD],
-            has_head_left=bool(words[HEAD_LEFT]),
-            extended_by=self._times[EXTENDED_BY] if words[EXTENDED] == requests else 0.0,
+            extended_by=self._extended_by(requests),
         )
 
     def strike(self, request: int, allowed: float, spent: float) -> None:
@@ -180,20 +178,21 @@ class Slot:
             return self._times[ALLOWED], self._times[SPENT]
         return None
 
-    def extend(self, seconds: float) -> float:
-        """The request that runs may take so much longer; by how much it may altogether now. None runs: 0."""
-        words, times = self._words, self._times
-        number = words[REQUESTS]
-        if number == words[ANSWERED]:
-            return 0.0
-        seconds += times[EXTENDED_BY] if words[EXTENDED] == number else 0.0
-        times[EXTENDED_BY] = seconds
-        words[EXTENDED] = number
-        return seconds
+    def extend(self, seconds: float) -> None:
+        """The request that runs, if one does, may take so much longer."""
+        words = self._words
+        request = words[REQUESTS]
+        if request != words[ANSWERED]:
+            self._times[EXTENDED_BY] = self._extended_by(request) + seconds
+            words[EXTENDED] = request
+
+    def _extended_by(self, request: int) -> float:
+        return self._times[EXTENDED_BY] if self._words[EXTENDED] == request else 0.0
 
     def waiting(self, count: int) -> None:
         """So many clients have asked at the same moment; 0 for one or none."""
         self._words[WAITING] = count
+
     def spooled(self, size: int) -> None:
         """So many bytes of this child lie in spool files now."""
         self._words[SPOOLED] = size
@@ -222,7 +221,7 @@ class Slot:
             request_id=request_id,
             has_head_left=bool(words[HEAD_LEFT]),
             waited=self._times[WAITED],
-            extended_by=self._times[EXTENDED_BY] if words[EXTENDED] == requests else 0.0,
+            extended_by=self._extended_by(requests),
             real=self._times[REAL],
             sent=words[SENT],
         )

@@ -84,12 +84,13 @@ class Group:
             except FileNotFoundError:
                 pass  # a kernel without swap
 
-    def take(self, pid: int) -> None:
-        """Moves a process into it, if the kernel lets us."""
+    def take(self, pid: int) -> bool:
+        """Moves a process into it, 0 is this one; whether the kernel lets us."""
         try:
             self.write("cgroup.procs", str(pid))
         except OSError:
-            pass
+            return False
+        return True
 
     def end(self) -> None:
         """Kills all that is in it (Linux 5.14)."""
@@ -122,14 +123,13 @@ class Groups:
         """Takes over the group of this process, which goes into one of its own within; None where nothing is
         delegated. Raises OSError where something is, and the kernel refuses."""
         path = _own(root)
-        # In this order: with our process still in it, the kernel would give it cpu and pids alone, as a
-        # threaded group that no process can be moved within.
         if path is None or not _is_delegated(path):
             return None
         groups = cls(path)
         groups._make_way()
-        inner = groups._make("master")
-        inner.write("cgroup.procs", str(os.getpid()))
+        # In this order: with our process still in it, the kernel would give it cpu and pids alone, as a
+        # threaded group that no process can be moved within.
+        groups._make("master").write("cgroup.procs", "0")
         for controller in CONTROLLERS:
             try:
                 groups._service.write("cgroup.subtree_control", f"+{controller}")

@@ -70,7 +70,11 @@ class Farewells:
         """Waits until all have taken their answer and closed, or for a moment."""
         until = time.monotonic() + _AT_THE_END
         while self._ending and (now := time.monotonic()) < until:
-            select.select([sock for _, sock in self._ending], [], [], until - now)
+            # Not select(2), for which a number beyond 1023 is too high.
+            poller = select.poll()
+            for _, sock in self._ending:
+                poller.register(sock, select.POLLIN)
+            poller.poll((until - now) * 1000)
             self.look(now)
 
 

@@ -34,6 +34,8 @@ class _Reading:
 
 
 class Gauge:
+    """Also counts the dead that a worker without a group has adopted: their number grows as memory does."""
+
     def __init__(self) -> None:
         self._readings: dict[int, _Reading] = {}
 

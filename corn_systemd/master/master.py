@@ -21,7 +21,7 @@ from ..relay import Relay
 from ..scoreboard import Scoreboard
 from ..settings.sections import Settings
 from ..signals import Signals
-from . import spawn
+from ..worker import kernel
 from .children import BecameReady, Children, Ended, Event, ForkRefused, Raves
 from .control import Control
 from .deeds import Deeds
@@ -84,7 +84,7 @@ class Master:
 
     def run(self) -> int:
         """Serves until stopped; returns the exit status."""
-        spawn.become_subreaper()
+        kernel.become_subreaper()
         while self._exit_status is None:
             self._turn()
         self._listeners.unlink()

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from ..errors import ConfigError, Unavailable
 from ..signals import STACKS
 
-PR_SET_CHILD_SUBREAPER = 36
 _SYS_PIDFD_GETFD = 438
 _libc = ctypes.CDLL(None, use_errno=True)
 _BOOT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mold", "boot.py")
@@ -33,12 +32,6 @@ class Death:
     pid: int
     cause: str
     is_clean: bool
-
-
-def become_subreaper() -> None:
-    """Orphans among our descendants become our children from now on."""
-    if _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
 def interpreter(python: str, default: str) -> str:

@@ -126,7 +126,7 @@ def _fork(message: Message, lifeline_fd: int, nudge_fd: int) -> tuple[base.Birth
     All signals are blocked around it: none is ever handled, or lost, half-way between two processes.
     Returns the Birth in the worker; in the mold (None, why it failed or "").
     """
-    _flush()
+    base.flush()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL_SIGNALS)
     try:
         # Over a pipe, not by the exit status: the application may ignore SIGCHLD, or reap all it finds.
@@ -159,16 +159,6 @@ def _fork(message: Message, lifeline_fd: int, nudge_fd: int) -> tuple[base.Birth
         # In a worker the mask stays until base.live() has made it fit for signals.
         if os.getpid() == _mold_pid:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _flush() -> None:
-    """What is printed and not yet written must not be written by each child again; a stream that is closed
-    or full is the application's affair."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (AttributeError, OSError, ValueError):
-            pass
 
 
 _mold_pid = os.getpid()

@@ -18,6 +18,7 @@ from typing import Protocol
 from ..deadlines import serve_by
 from ..errors import AppError
 from ..lifeline import Lifeline
+from ..limits.cgroup import Group
 from ..relay import Relay
 from ..roster import Roster
 from ..scoreboard import Scoreboard
@@ -70,7 +71,7 @@ def live(birth: Birth, boot: Boot, title: kernel.Title, load: Callable[[], Appli
     os.setpgid(0, 0)
     _await_adoption(birth.between_pid, boot.master_pid)
     kernel.die_with(boot.master_pid)
-    is_in_group = kernel.enter_group(birth.group)
+    is_in_group = bool(birth.group) and Group(birth.group).take(0)
     if not is_in_group:
         kernel.become_subreaper()
     settings = boot.settings
@@ -128,7 +129,7 @@ def _end() -> None:
     if threading is not None:
         threading._shutdown()
     atexit._run_exitfuncs()
-    _flush()
+    flush()
     os._exit(0)
 
 
@@ -148,11 +149,13 @@ def _leave(*_: object) -> None:
         status = error.code or 0
     elif error is not None:
         traceback.print_exc()
-    _flush()
+    flush()
     os._exit(status if isinstance(status, int) else 1)
 
 
-def _flush() -> None:
+def flush() -> None:
+    """What is printed and not yet written must neither be lost nor be written by each child again; a stream
+    that is closed or full is the application's affair."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -183,10 +183,10 @@ class Caller:
         if exchange.failure is not None:
             failure, exchange.failure = exchange.failure, None
             line, trace = describe(failure)
-            about["head_left"] = "no" if exchange.page else "yes"
+            head_left = "no" if exchange.page else "yes"
             exceeded = exceeded_limit(failure)
             if exceeded is None:
-                self._journal.emit(messages.APP_ERROR, trace, error=line, **about)
+                self._journal.emit(messages.APP_ERROR, trace, error=line, head_left=head_left, **about)
             else:
                 self._journal.emit(
                     messages.REQUEST_INTERRUPTED,
@@ -196,10 +196,10 @@ class Caller:
                     spent=f"{exceeded.spent:.1f}",
                     slot=self._slot.number + 1,
                     pid=os.getpid(),
+                    head_left=head_left,
                     answer="504" if exchange.page else "a part of its answer",
                     **about,
                 )
-            about.pop("head_left")
         if exchange.complaint:
             self._journal.emit(messages.APP_MISCOUNTED, what=exchange.complaint, **about)
 

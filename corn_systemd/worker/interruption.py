@@ -12,6 +12,7 @@ from types import FrameType
 from ..errors import CpuTimeExceeded, LimitExceeded, RequestTimeout
 from ..signals import CPU_TIME_EXCEEDED, REQUEST_TIMEOUT, STACKS
 from ..slot import Slot
+from ..wsgi.failure import OURS
 from ..wsgi.files import FileWrapper
 from ..wsgi.gateway import Exchange
 from .stream import BodyStream
@@ -21,7 +22,6 @@ _KINDS: dict[int, type[LimitExceeded]] = {
     CPU_TIME_EXCEEDED: CpuTimeExceeded,
 }
 
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 # Where corn calls the application, what it wrapped included, and where it waits for a client in the
 # application's name.
 _CALLS = {
@@ -66,9 +66,9 @@ def is_application(frame: FrameType | None) -> bool:
         return False
     if frame.f_code is _WAITS:
         return True
-    if frame.f_code.co_filename.startswith(_OURS):
+    if frame.f_code.co_filename.startswith(OURS):
         return False
     outer = frame.f_back
-    while outer is not None and not outer.f_code.co_filename.startswith(_OURS):
+    while outer is not None and not outer.f_code.co_filename.startswith(OURS):
         outer = outer.f_back
     return outer is not None and outer.f_code in _CALLS

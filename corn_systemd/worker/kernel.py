@@ -1,5 +1,5 @@
-"""What only the kernel can be asked for: death with the parent or for want of memory, names for ps(1), a
-control group."""
+"""What only the kernel can be asked for: orphans, death with the parent or for want of memory, names for
+ps(1)."""
 
 import ctypes
 import os
@@ -34,20 +34,9 @@ def be_no_safer() -> None:
 
 
 def become_subreaper() -> None:
-    """Orphans among our descendants become our children, and so do not outlive us unseen."""
-    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def enter_group(directory: str) -> bool:
-    """Goes into a control group; False where there is none, or the kernel refuses."""
-    if not directory:
-        return False
-    try:
-        with open(os.path.join(directory, "cgroup.procs"), "w") as file:
-            file.write("0")
-    except OSError:
-        return False
-    return True
+    """Orphans among our descendants become our children from now on, and so do not outlive us unseen."""
+    if _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
 def limit_data(size: int) -> None:

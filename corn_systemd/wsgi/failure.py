@@ -6,7 +6,8 @@ import traceback
 from ..errors import LimitExceeded
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_OURS = os.path.dirname(os.path.dirname(_HERE)) + os.sep
+# Where corn's own code lies: what stands there is not the application's.
+OURS = os.path.dirname(os.path.dirname(_HERE)) + os.sep
 
 
 def describe(error: BaseException) -> tuple[str, str]:
@@ -24,7 +25,7 @@ def _cut(whole: traceback.TracebackException) -> None:
     at: traceback.TracebackException | None = whole
     while at is not None:
         if at.exc_type is not None and issubclass(at.exc_type, LimitExceeded):
-            while at.stack and at.stack[-1].filename.startswith(_OURS):
+            while at.stack and at.stack[-1].filename.startswith(OURS):
                 at.stack.pop()
         at = at.__cause__ or at.__context__
 

@@ -5,17 +5,15 @@ Imports the application and does nothing else with it.
 
 import ast
 import importlib
-import os
 import traceback
 from types import TracebackType
 from typing import Any
 
 from ..errors import AppError
 from .environ import Application
+from .failure import OURS
 
 __all__ = ["Application", "load"]
-
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 def load(target: str) -> Application:
@@ -88,7 +86,7 @@ def _without_ours(trace: TracebackType | None) -> TracebackType | None:
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
         is_import = name.startswith("<frozen importlib") or name == importlib.__file__
-        if not (name.startswith(_OURS) or is_import):
+        if not (name.startswith(OURS) or is_import):
             break
         trace = trace.tb_next
     return trace

@@ -67,8 +67,8 @@ IMPURE_MODULES = {
 # What runs in the application's interpreter: the standard library alone.
 WORKER_SIDE = (
     "", "deadlines", "errors", "settings.kinds", "settings.sections", "systemd.messages",
-    "systemd.journal", "http", "limits.paths", "wsgi", "scoreboard", "slot", "lifeline", "relay",
-    "roster", "signals", "policy.share", "worker", "mold",
+    "systemd.journal", "http", "limits.cgroup", "limits.paths", "wsgi", "scoreboard", "slot", "lifeline",
+    "relay", "roster", "signals", "policy.share", "worker", "mold",
 )  # fmt: skip
 LEAN = {
     "asyncio",

@@ -20,7 +20,7 @@ def test_what_a_worker_writes_is_read_through_another_mapping(tmp_path: Path) ->
     assert (view.pid, view.generation, view.role, view.state) == (4711, 3, "http", "ready")
     assert (view.requests, view.is_busy, view.request, view.connections) == (1, True, "GET /slow?x=1", 5)
     assert (view.began_at, view.waited) == (12.5, 0.25)
-    slot.end()
+    slot.end(13.0, 5)
     slot.state(DRAINING)
     assert not slot.view().is_busy and slot.view().state == "draining"
 
