@@ -23,7 +23,7 @@ def why_retired(
 ) -> str:
     """Why a worker of that age, in seconds, with so many requests behind it, so many bytes of private memory
     and so many dead children has done enough; nothing when it has not."""
-    if requests >= requests_most:
+    if requests >= requests_most and age >= limits.lifetime_min:
         return f"it has served {requests} requests (limits.request = {limits.request})"
     # Whoever is over the hard limit in no request, since what it took came late, needs no other end.
     for name, most in (("memory_soft", limits.memory_soft), ("memory_hard", limits.memory_hard)):

@@ -82,9 +82,8 @@ class Overruns:
             self._voice.retires(record)
         if seen.request:
             return self._judge(record, running, seen, taken, now)
-        lifetime = record.limits.lifetime
         may_retire = record.state is State.READY and not record.retires
-        old_at = record.born_at + lifetime if lifetime and may_retire else inf
+        old_at = record.born_at + _lifetime(record, seen) if may_retire else inf
         return min(old_at, self._gauge.due(record, seen))
 
     def look_after(self, now: float) -> float:
@@ -242,6 +241,13 @@ class Overruns:
         running = self._running.pop(key, None)
         if running is not None:
             _close(running.client)
+
+
+def _lifetime(record: Record, seen: Glance) -> float:
+    """At which age an idle worker has done enough."""
+    lifetime = record.limits.lifetime or inf
+    has_served = seen.requests >= record.requests_most
+    return min(lifetime, record.limits.lifetime_min) if has_served else lifetime
 
 
 def _why_retired(record: Record, seen: Glance, memory: float, dead: int, now: float) -> str:

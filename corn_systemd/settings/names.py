@@ -36,6 +36,7 @@ _ALSO_CALLED = {
     "limit_memory_hard": "limits.memory_hard",
     "limit_request": "limits.request",
     "max_requests": "limits.request",
+    "min_worker_lifetime": "limits.lifetime_min",
     "max_worker_lifetime": "limits.lifetime",
 }
 

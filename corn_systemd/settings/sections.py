@@ -320,6 +320,12 @@ class Limits:
         8192,
         "A worker that has served so many requests, give or take a tenth, is replaced. 0 is off.",
     )
+    lifetime_min: float = setting(
+        SPAN,
+        1.0,
+        "No worker is replaced for its number of requests before it has lived for so long: at thousands of "
+        "requests a second a new process for each few of them would cost more than they do. 0 is off.",
+    )
     lifetime: float = setting(
         SPAN,
         0.0,

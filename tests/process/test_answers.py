@@ -150,7 +150,7 @@ def test_a_duplicate_keeps_no_client_waiting_for_the_end(shop: Start) -> None:
 
 
 def test_a_worker_with_enough_requests_is_replaced_and_no_client_notices(shop: Start) -> None:
-    corn = shop(APP, "[limits]\nrequest = 20\n", workers=2)
+    corn = shop(APP, "[limits]\nrequest = 20\nlifetime_min = 0\n", workers=2)
     clients = [connect(corn.sockets[0]) for _ in range(4)]
     pids: set[int] = set()
     deadline = time.monotonic() + 20

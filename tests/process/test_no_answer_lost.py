@@ -79,6 +79,7 @@ grace = "200ms"
 memory_soft = "60M"
 memory_hard = "120M"
 request = 300
+lifetime_min = 0
 """
 HARMLESS = {"ok": 60, "sleep": 10, "burn": 4, "leak": 1, "long": 4, "fail": 2}
 HARMFUL = {"spin": 1, "nap": 1, "swallow": 0.5, "locked": 0.5, "hog": 0.3, "crash": 1, "exit": 1}
