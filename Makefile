@@ -24,7 +24,7 @@ lint: .venv/.ready ## ruff and mypy --strict
 	.venv/bin/ruff check --no-cache .
 	.venv/bin/mypy --strict $(TYPED)
 
-test: .venv/.ready .venv/.fuzz ## unit, process and differential tests and 20 s of fuzzing, about 3 minutes
+test: .venv/.ready .venv/.fuzz ## unit, process and differential tests and 20 s of fuzzing, about 10 minutes
 	$(PYTEST) $(PYTEST_FLAGS) -m "not full" $(TESTS)
 
 # atheris has wheels alone to offer here: building it takes a clang with its libFuzzer.

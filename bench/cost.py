@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator
@@ -71,5 +72,9 @@ def proportional_bytes(pid: int) -> int:
 
 
 def tree_bytes(root: int) -> int:
-    """PSS of the whole tree."""
-    return sum(proportional_bytes(pid) for pid in tree(root))
+    """PSS of the whole tree; who has ended meanwhile has none."""
+    total = 0
+    for pid in tree(root):
+        with contextlib.suppress(OSError):
+            total += proportional_bytes(pid)
+    return total

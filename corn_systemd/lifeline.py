@@ -121,6 +121,15 @@ class Lifeline:
             raise Nonsense("what came over the lifeline is no message") from None
         return Message(kind, fields, fds, sender)
 
+    def is_over(self) -> bool:
+        """Whether the other side is gone, and all that it had to say has been received."""
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     def close(self) -> None:
         self._socket.close()
 

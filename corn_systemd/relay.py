@@ -38,8 +38,6 @@ class Relay:
         self._giving, self._taking = Lifeline(giving), Lifeline(taking)
         self._poller = select.poll()
         self._poller.register(taking, select.POLLIN)
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._fds_max = limit - min(_SPARE_FDS, limit // 2) if limit > 0 else 1 << 30
 
     @classmethod
     def create(cls) -> "Relay":
@@ -76,7 +74,9 @@ class Relay:
         except OSError:
             return False
         os.close(lowest)
-        return lowest < self._fds_max
+        # Asked each time: the application, or prlimit(1), may have set another.
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return limit <= 0 or lowest < limit - min(_SPARE_FDS, limit // 2)
 
     def take(self) -> list[Parcel]:
         """The connections of one message, none if there is none now.

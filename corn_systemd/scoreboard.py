@@ -13,7 +13,7 @@ import struct
 from .errors import Unavailable
 from .slot import SLEEPS, SLOT_SIZE, USED, Slot
 
-MAGIC = b"cornboard\x00\x00\x03"
+MAGIC = b"cornboard\x00\x00\x04"
 HEADER_SIZE = 256
 
 
@@ -65,10 +65,15 @@ class Scoreboard:
         """The master says whether it must be woken by the next request."""
         self.header[SLEEPS] = yes
 
+    @property
+    def used(self) -> int:
+        """How many slots have ever been claimed, the first ones."""
+        return int(self.header[USED])
+
     def column(self, word: int) -> list[int]:
         """One word of all slots that have ever been claimed, by their numbers: 10 ns each."""
         words = SLOT_SIZE // 8
-        return self._all_words[word : self.header[USED] * words : words].tolist()
+        return self._all_words[word : self.used * words : words].tolist()
 
     def slot(self, number: int) -> Slot:
         """The slot `number`, 0 ≤ number < count."""

@@ -26,6 +26,10 @@ STRUCK, ALLOWED, SPENT = 16, 17, 18
 EXTENDED, EXTENDED_BY = 19, 20
 # What its requests have taken, all together: seconds (a double), and bytes of body.
 REAL, SENT = 21, 22
+# The run of a job, counted as requests are, whose function has come to its end and has not failed.
+WELL = 23
+# How many of the master's questions its loop has heard, by which the master sees that it goes round.
+HEARD = 24
 _TEXT_AT = 256
 _TEXT_SIZE = SLOT_SIZE - _TEXT_AT
 
@@ -58,6 +62,8 @@ class SlotView:
     """Seconds that the application was at work, all together."""
     sent: int
     """Bytes of body that were answered with."""
+    is_well: bool = False
+    """Whether the function of the last run of a job has come to its end, and has not failed."""
 
 
 class Glance(NamedTuple):
@@ -144,12 +150,25 @@ class Slot:
         words[SENT] += sent
         words[ANSWERED] = words[REQUESTS]
 
+    def ended_well(self) -> None:
+        """The function of the job has returned, or left by sys.exit(0): whoever dies from now on, the run is
+        not to be run again."""
+        self._words[WELL] = self._words[REQUESTS]
+
     def connections(self, count: int) -> None:
         self._words[CONNECTIONS] = count
 
     def turned(self) -> None:
         """The helper thread has had a turn."""
         self._words[TURNS] += 1
+
+    def hear(self) -> None:
+        """The loop has heard the master's question."""
+        self._words[HEARD] += 1
+
+    def heard(self) -> int:
+        """How many of them, so far."""
+        return self._words[HEARD]
 
     def glance(self) -> Glance:
         words = self._words
@@ -163,6 +182,13 @@ class Slot:
             client_fd=words[CLIENT_FD],
             extended_by=self._extended_by(requests),
         )
+
+    def spent(self, now: float) -> tuple[float, float]:
+        """Seconds for which the application has been at work, with the request that runs now, and for which
+        its requests have waited. Just when one ends it may count twice, for this once."""
+        words, times = self._words, self._times
+        runs = now - times[BEGAN_AT] if words[REQUESTS] != words[ANSWERED] else 0.0
+        return times[REAL] + runs, times[WAITED]
 
     def strike(self, request: int, allowed: float, spent: float) -> None:
         """For the master: this request has spent so much, which is too much."""
@@ -224,4 +250,5 @@ class Slot:
             extended_by=self._extended_by(requests),
             real=self._times[REAL],
             sent=words[SENT],
+            is_well=requests > 0 and words[WELL] == requests,
         )

@@ -10,15 +10,21 @@ import os
 import pwd
 import stat
 import sys
+import time
+from collections.abc import Iterator
 
 from ..errors import ConfigError
 from ..master.spawn import interpreter
+from ..settings.kinds import SPAN, Job
 from ..settings.load import DIRECTORY, Loaded, addresses, instances, load
 from . import workers
+from .times import instant
 
 # The user of an instance that names none (units/corn@.service).
 DEFAULT_USER = "corn"
 _OLDEST_PYTHON = (3, 10)
+# How many of the next instants of a job are told: enough to see a rhythm.
+_INSTANTS = 3
 
 
 class _Report:
@@ -62,20 +68,48 @@ def run(options: argparse.Namespace, directory: str = DIRECTORY) -> int:
     for loaded in good:
         if loaded.settings.name not in clashing:
             print(summary(loaded))
+            for line in agenda(loaded, time.time()):
+                print(line)
     return ConfigError.exit_status if report.errors else 0
 
 
 def summary(loaded: Loaded) -> str:
     """One line: what the instance would do."""
     settings = loaded.settings
-    reason = workers.reason(settings)
+    count = workers.of_instance(settings)
     parts = [
         f"app {settings.app}",
         f"python {settings.python or sys.executable}",
         f"listen {' '.join(map(str, addresses(settings)))}",
-        f"workers {workers.number(settings)}" + (f" ({reason})" if reason else ""),
+        f"workers {workers.text(count)}" + (f" ({count.reason})" if count.reason else ""),
     ]
     return f"{settings.name}: {', '.join(parts)}"
+
+
+def agenda(loaded: Loaded, now: float) -> Iterator[str]:
+    """A line for each job: when it is due next, by the clocks of its time zone."""
+    cron = loaded.settings.cron
+    for job in cron.jobs:
+        if not job.enabled:
+            due = "disabled (enabled = false)"
+        elif not cron.workers:
+            due = "not run here (cron.workers = 0)"
+        else:
+            due = ", ".join(_next(job, now))
+            due += f", each up to {SPAN.words(job.jitter)} later (jitter)" if job.jitter else ""
+        yield f"  job {job.name} ({job.rhythm}, {job.timezone or 'local time'}): {due}"
+
+
+def _next(job: Job, now: float) -> Iterator[str]:
+    from zoneinfo import ZoneInfo  # most instances have no jobs
+
+    from ..cron.schedule import Schedule
+
+    due_at, schedule = now, Schedule.of(job)
+    zone = ZoneInfo(job.timezone) if job.timezone else None
+    for _ in range(_INSTANTS):
+        due_at = schedule.after(due_at)
+        yield instant(due_at, zone)
 
 
 def look_at(loaded: Loaded, report: _Report) -> None:
@@ -92,6 +126,25 @@ def look_at(loaded: Loaded, report: _Report) -> None:
     for address in settings.listen:
         if address.group is not None and not _group_exists(address.group):
             report.errors.append(f"{origin['listen']}: listen: there is no group {address.group!r}")
+    if settings.cron.jobs:
+        from ..cron import schedule
+
+        try:
+            schedule.check(settings.cron.jobs)
+        except ConfigError as error:
+            report.errors += [f"{origin['cron.jobs']}: {line}" for line in str(error).splitlines()]
+    if settings.cron.lock and settings.cron.workers:
+        from ..clerk import session
+
+        try:
+            session.check()
+        except ConfigError as error:
+            # HTTP is served all the same.
+            report.warnings.append(f"{origin['cron.lock']}: {error}; until then no run that is due begins")
+    if settings.idle_exit:
+        from . import check_idle
+
+        report.warnings += check_idle.warnings(loaded)
     user = _user(settings.user or DEFAULT_USER)
     if settings.user and user is None:
         cure = f"adduser --system --group --no-create-home {settings.user}"

@@ -49,6 +49,9 @@ def as_toml(loaded: Loaded) -> str:
                 (row.kind.render({name: text})[1:-1], origins[f"{row.key}.{name}"])
                 for name, text in value.items()
             ]
+        elif (public := row.kind.public(value)) != value:
+            shown = f"{row.path[-1]} = {row.kind.render(public)}"
+            lines.append((f"# {shown}, with its password", _comment(loaded, row, origins)))
         elif value == "":
             lines.append((f"# {row.path[-1]} is not set{_meaning(row)}", ""))
         else:
@@ -71,11 +74,14 @@ def as_json(loaded: Loaded) -> dict[str, Any]:
             continue
         if row.key == "listen":
             value = [str(address) for address in value]
-        elif row.key == "limits.path":
-            value = [asdict(rule) for rule in value]
+        elif row.kind.is_tables:
+            value = [asdict(table) for table in value]
+        else:
+            value = row.kind.public(value)
         settings[row.key] = {"value": value, "origin": origins.get(row.key, "default")}
-    settings["workers.count"]["value"] = workers.number(loaded.settings)
-    settings["workers.count"]["reason"] = workers.reason(loaded.settings)
+    count = workers.of_instance(loaded.settings)
+    settings["workers.count"] |= {"value": count.start, "reason": count.reason}
+    settings["workers.min"]["value"], settings["workers.max"]["value"] = count.least, count.most
     return {"instance": loaded.settings.name, "files": list(loaded.files), "settings": settings}
 
 
@@ -87,8 +93,12 @@ def _effective(loaded: Loaded, row: Row) -> Any:
 
 def _comment(loaded: Loaded, row: Row, origins: dict[str, str]) -> str:
     origin = origins.get(row.key, "default")
-    if row.key == "workers.count" and workers.reason(loaded.settings):
-        return f"{workers.number(loaded.settings)} here, {workers.reason(loaded.settings)}; {origin}"
+    if row.path[0] == "workers":
+        count = workers.of_instance(loaded.settings)
+        if row.key == "workers.count" and count.reason:
+            return f"{count.start} here: {count.reason}; {origin}"
+        if row.key in ("workers.min", "workers.max") and not value_of(loaded.settings, row):
+            return f"{count.least if row.key == 'workers.min' else count.most} here, as count; {origin}"
     return origin
 
 

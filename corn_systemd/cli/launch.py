@@ -8,11 +8,17 @@ import faulthandler
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from .. import listeners as sockets
+from ..clerk import clerk
+from ..clerk.witness import ended_well
+from ..cron.ledger import Ledger
 from ..errors import ConfigError, CornError
+from ..lifeline import Lifeline
 from ..limits.cgroup import Groups
 from ..listeners import Listeners
 from ..master.control import Control
@@ -29,12 +35,12 @@ from ..systemd import activation, messages
 from ..systemd.journal import Journal
 from ..systemd.notify import Notifier
 from ..worker import kernel
-from . import place, workers
+from . import place, wakers, workers
 
 # Workers of two generations side by side at the largest count, and those still draining.
 SLOTS = 1024
-# What is left in systemd's store is called so, and by its address.
-_STORED = "corn-listener"
+_STORED = wakers.STORED
+_STARTED = f"{time.time():.3f}"
 
 
 def launch(name: str, read: Callable[[], Loaded], default: Address | None = None) -> int:
@@ -47,6 +53,7 @@ def launch(name: str, read: Callable[[], Loaded], default: Address | None = None
     faulthandler.enable(file=2)
     kernel.Title().set(f"corn: master {name}")
     passed = activation.take(os.environ)  # first: nothing that is opened here is taken for a passed one
+    woken_by = os.environ.pop("CORN_WOKEN_BY", "")
     notifier = Notifier(os.environ)
     journal = Journal.of_environment(name)
     voice = Voice(journal, notifier)
@@ -70,11 +77,14 @@ def launch(name: str, read: Callable[[], Loaded], default: Address | None = None
     missing = f"{passed.missing} descriptors of LISTEN_FDS are not open" if passed.missing else ""
     for warning in filter(None, (*loaded.warnings, missing)):
         journal.emit(messages.SETTINGS_WARNING, warning=warning)
+    state = place.state(name)
+    waker = wakers.of(listeners, at_hand, woken_by, name, state)  # before any is taken for systemd's
     _tell(listeners, journal, notifier, name, is_service)
+    ledger = Ledger(os.path.join(state, "ledger"))
     master = Master(
         settings,
         read_settings=lambda: _fit(read().settings, user),
-        count_workers=workers.number,
+        count_workers=workers.of_process,
         listeners=listeners,
         voice=voice,
         environment=dict(os.environ),
@@ -82,8 +92,11 @@ def launch(name: str, read: Callable[[], Loaded], default: Address | None = None
         scoreboard=scoreboard,
         relay=relay,
         groups=groups,
+        ledger=ledger,
+        clerk=partial(_be_clerk, ledger, name, scoreboard),
         control=control,
         stops_at_hangup=default is not None,
+        wakers=waker,
     )
     return master.run()
 
@@ -97,6 +110,16 @@ def _fit(settings: Settings, user: str) -> Settings:
         )
     spool = os.environ.get("CACHE_DIRECTORY", "").partition(":")[0]
     return replace(settings, http=replace(settings.http, spool_directory=spool))
+
+
+def _be_clerk(
+    ledger: Ledger, name: str, scoreboard: Scoreboard, lifeline: Lifeline, master_pid: int
+) -> None:
+    """The life of the clerk, in a process of its own."""
+    kernel.Title().set(f"corn: clerk {name}")
+    # One life of one master: what it holds in a database is nobody else's, not its successor's either.
+    owner = f"{socket.gethostname()}, pid {master_pid} ({_STARTED})"
+    clerk.live(lifeline, ledger, name, owner, partial(ended_well, scoreboard))
 
 
 def _addresses(passed: list[tuple[str, socket.socket]]) -> tuple[Address, ...]:

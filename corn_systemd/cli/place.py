@@ -34,6 +34,14 @@ def own(name: str) -> str:
     return directory
 
 
+def state(name: str) -> str:
+    """The directory of what an instance must remember, which is made when there is something: as systemd made
+    it, else as the XDG Base Directory Specification has it."""
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return given or os.path.join(home, "corn", name)
+
+
 def claim(directory: str) -> bool:
     """Whether the instance that keeps its things in `directory` is ours, from now until this process ends.
 

@@ -3,7 +3,9 @@
 import argparse
 import sys
 
+from ..settings.load import load
 from .ask import ask
+from .asleep import Asleep
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    status, outcome = ask(options.instance, "POST", "/reload", timeout=None)
+    try:
+        status, outcome = ask(options.instance, "POST", "/reload", timeout=None)
+    except Asleep as sleeper:
+        # What is wrong with its settings is told now, not when somebody comes.
+        load(options.instance)
+        print(
+            f"{sleeper.name} sleeps: it starts with the code and the settings that are there by then; "
+            f"to have it wake for a job that is new: systemctl start corn@{sleeper.name}"
+        )
+        return 0
     if status == 200:
         print(f"reloaded: generation {outcome['generation']} serves")
         return 0

@@ -5,10 +5,14 @@ import json
 from typing import Any
 
 from .ask import ask
+from .asleep import Asleep
+from .table import print_table
+from .times import span
 
 _COLUMNS = (
     "worker", "pid", "generation", "state", "memory", "cpu", "requests", "connections", "age", "request",
 )  # fmt: skip
+_NUMBERS = ("pid", "generation", "memory", "cpu", "requests", "connections", "age")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    _status, report = ask(options.instance, "GET", "/status")
+    try:
+        _status, report = ask(options.instance, "GET", "/status")
+    except Asleep as sleeper:
+        told: dict[str, Any] = {"instance": sleeper.name, "status": "asleep", "processes": []}
+        told |= {"listen": sleeper.addresses.split(", "), "wakes_at": sleeper.wakes_at}
+        words = f"{sleeper.name}: asleep; {sleeper.wakers}"
+        print(json.dumps(told, indent=2) if options.json else words)
+        return 0
     for process in report["processes"]:
         process["memory_bytes"] = _private_bytes(process["pid"])
     if options.json:
@@ -27,13 +38,10 @@ def run(options: argparse.Namespace) -> int:
     wait = report["waited"] / max(report["requests"], 1)
     print(
         f"app {report['app']}, generation {report['generation']}, {report['requests']} requests that waited "
-        f"{wait * 1000:.1f} ms on average, up {_span(report['uptime'])}"
+        f"{wait * 1000:.1f} ms on average, up {span(report['uptime'])}"
     )
     print(f"listening on {', '.join(report['listen'])}\n")
-    rows = [_COLUMNS, *(_row(process) for process in report["processes"])]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    for row in rows:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    print_table(_COLUMNS, (_row(process) for process in report["processes"]), _NUMBERS)
     return 0
 
 
@@ -41,7 +49,7 @@ def _row(process: dict[str, Any]) -> tuple[str, ...]:
     memory = process["memory_bytes"]
     request = process.get("request", "")
     if request:
-        request = f"{request} (for {_span(process['request_age'])})"
+        request = f"{request} (for {span(process['request_age'])})"
     name = f"{process['role']} {process['worker']}" if "worker" in process else process["role"]
     return (
         name,
@@ -49,10 +57,10 @@ def _row(process: dict[str, Any]) -> tuple[str, ...]:
         str(process["generation"]),
         process["state"],
         f"{memory / 2**20:.1f} MiB" if memory is not None else "-",
-        _span(process["cpu"]) if "cpu" in process else "-",
+        span(process["cpu"]) if "cpu" in process else "-",
         str(process.get("requests", "-")),
         str(process.get("connections", "-")),
-        _span(process["age"]),
+        span(process["age"]),
         request,
     )
 
@@ -65,14 +73,3 @@ def _private_bytes(pid: int) -> int | None:
         return int(psutil.Process(pid).memory_full_info().uss)
     except (psutil.Error, OSError):
         return None
-
-
-def _span(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f}s" if seconds < 10 else f"{seconds:.0f}s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days}d {hours}h"
-    return f"{hours}h {minutes}min" if hours else f"{minutes}min {rest}s"

@@ -1,25 +1,20 @@
 """How many workers an instance gets on this machine, and why."""
 
-import os
-
-from ..settings.kinds import AUTO
+from ..limits import allotment
 from ..settings.sections import Settings
-from ..settings.workers import auto
+from ..settings.workers import Headcount, headcount
 
 
-def number(settings: Settings) -> int:
-    """The workers that are to run: the number that was set, or what "auto" comes to here."""
-    return auto(_cpus()) if settings.workers.count == AUTO else settings.workers.count
+def of_process(settings: Settings) -> Headcount:
+    """For the master: by what this process was given."""
+    return headcount(settings, allotment.of_process())
 
 
-def reason(settings: Settings) -> str:
-    """Why it is that number, for humans; empty if it was simply set."""
-    if settings.workers.count != AUTO:
-        return ""
-    cpus = _cpus()
-    return f"2 × {cpus} CPU{'s' if cpus > 1 else ''} + 1"
+def of_instance(settings: Settings) -> Headcount:
+    """For whoever asks about an instance: by what its service was given, if it runs."""
+    return headcount(settings, allotment.of_instance(settings.name))
 
 
-def _cpus() -> int:
-    # What this process may use, not what the machine has: cpusets and taskset(1) count.
-    return len(os.sched_getaffinity(0))
+def text(count: Headcount) -> str:
+    """The number, or the numbers, in words."""
+    return f"{count.start}" if count.is_fixed else f"{count.start} at first, {count.least} to {count.most}"

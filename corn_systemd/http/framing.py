@@ -108,10 +108,11 @@ class Chunks:
             if seen > CHUNK_LINE_MAX + 1:
                 raise BadRequest(400, "a chunk's size line is too long")
             return
-        if seen > self.limits.line_max + 1:
-            raise BadRequest(431, "a trailer field is too long")
-        if self.trailer_size + seen > self.limits.head_max:
-            raise BadRequest(431, "the trailers are too long")
+        line, room = self.limits.line_max + 1, self.limits.head_max - self.trailer_size
+        # The bound that is met first, byte by byte: a line that comes at once is refused for the same reason.
+        if seen > min(line, room):
+            what = "a trailer field is" if line <= room else "the trailers are"
+            raise BadRequest(431, f"{what} too long")
 
     def _size(self, line: str) -> None:
         match = grammar.chunk_line(line)

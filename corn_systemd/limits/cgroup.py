@@ -73,6 +73,22 @@ class Group:
             self._shortages, self._short_at = shortages, time.monotonic()
         return time.monotonic() - self._short_at < RECENT
 
+    def count(self) -> int:
+        """How many processes are in it."""
+        try:
+            with open(os.path.join(self.path, "cgroup.procs"), "rb") as file:
+                return sum(1 for _ in file)
+        except OSError:
+            return 0
+
+    def free_memory(self) -> None:
+        """Whoever is in it may take what the service may."""
+        for name in ("memory.high", "memory.max", "memory.swap.max"):
+            try:
+                self.write(name, "max")
+            except OSError:
+                pass  # a kernel without swap
+
     def limit_memory(self, hard_bytes: int) -> None:
         """One that takes too much is ended as a whole, and alone; 0 is no limit."""
         self.write("memory.oom.group", "1")

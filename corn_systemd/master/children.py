@@ -7,79 +7,17 @@ frozen Child. It decides nothing and kills nobody.
 import os
 import select
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import count
 
-from ..errors import AppError, ConfigError, CornError, Unavailable
 from ..lifeline import Lifeline, Message, Nonsense
 from ..policy.view import Child, Role, State
 from ..roster import Roster
 from ..scoreboard import Scoreboard
 from ..slot import SlotView
 from . import spawn
+from .events import Ended, Event, ForkRefused, Loaded, Raves, Said, ready
 from .record import Record
-
-
-@dataclass(frozen=True)
-class BecameReady:
-    record: Record
-    warnings: list[str]
-
-
-@dataclass(frozen=True)
-class ForkRefused:
-    """The child that was asked for was never born; its record is gone."""
-
-    record: Record
-    cause: str
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A child is no more; `view` is what its slot said last. Its record is gone."""
-
-    record: Record
-    cause: str
-    is_clean: bool
-    view: SlotView | None
-    lost: tuple[int, int] = (0, 0)
-    """The connections that it took with it, and those of which it held a part."""
-    free: frozenset[int] = frozenset()
-    """Its descriptors of connections that anybody could go on with."""
-    out_of_memory: str = ""
-    """Whose limit of memory it was, if the kernel has killed it for that."""
-    stacks: str = ""
-    """The Python stacks of its threads at that moment, where it could still write them."""
-
-    @property
-    def is_expected(self) -> bool:
-        """Whether the master has ended it, or it has left when it was asked to."""
-        return bool(self.record.kill_cause) or (self.record.is_asked and self.is_clean)
-
-    @property
-    def has_served(self) -> bool:
-        return self.view is not None and self.view.requests > 0
-
-    def as_error(self) -> CornError:
-        """Why a generation that this child was to bring up has failed: in its own words, if it had some."""
-        if self.record.last_words is not None:
-            return AppError(*self.record.last_words)
-        if self.record.role is Role.MOLD:
-            cause = f"the interpreter ended while it imported the application: {self.cause}"
-            # By itself: only a change of the application, or of `python`, mends that. A signal may be luck.
-            return Unavailable(cause) if "signal" in self.cause else ConfigError(cause)
-        return Unavailable(f"the first worker ended while it started: {self.cause}")
-
-
-@dataclass(frozen=True)
-class Raves:
-    """What a child has sent is no message: its lifeline is in other hands, and it can not be led by it."""
-
-    record: Record
-    cause: str
-
-
-Event = BecameReady | ForkRefused | Ended | Raves
+from .stacks import last_words
 
 
 class Children:
@@ -105,7 +43,7 @@ class Children:
         """A new record; a worker gets the lowest free slot. IndexError when there is none, OSError when there
         is no descriptor."""
         slot = None
-        if role is not Role.MOLD:
+        if role not in (Role.MOLD, Role.CLERK):
             taken = {record.slot for record in self}
             free = (number for number in range(self._scoreboard.count) if number not in taken)
             slot = next(free, None)
@@ -121,26 +59,27 @@ class Children:
     def remove(self, record: Record) -> None:
         self._hang_up(record)
         record.lifeline.close()
-        if record.nudge_fd >= 0:
-            os.close(record.nudge_fd)
-        if record.roster is not None:
-            record.roster.close()
-        if record.stacks_fd >= 0:
-            os.close(record.stacks_fd)
+        record.give_back()
         del self._records[record.key]
 
+    def make_mold(self, record: Record, now: float) -> None:
+        """A worker has become a mold, ready to fork: its slot, and what else a worker has, is free again."""
+        if record.slot is not None:
+            self._scoreboard.slot(record.slot).clear()
+        record.give_back()
+        record.role, record.slot, record.warmth = Role.MOLD, None, record.warmth + 1
+        record.enter(State.READY, now)
+
     def view(self) -> list[Child]:
-        return [
-            Child(one.key, one.role, one.generation, one.state, one.since, one.pid > 0, bool(one.retires))
-            for one in self
-        ]
+        return [record.view() for record in self]
 
     def of(self, role: Role, *states: State) -> list[Record]:
         return [r for r in self if r.role is role and (not states or r.state in states)]
 
     def mold(self, generation: int) -> Record | None:
-        """The mold of a generation, ready to fork."""
-        return next((r for r in self.of(Role.MOLD, State.READY) if r.generation == generation), None)
+        """The mold of a generation, ready to fork; the warmest, if there are two."""
+        molds = [record for record in self.of(Role.MOLD, State.READY) if record.generation == generation]
+        return max(molds, key=lambda mold: mold.warmth, default=None)
 
     def slot_view(self, record: Record) -> SlotView | None:
         """What the slot of a worker says, None while it has not claimed it."""
@@ -150,7 +89,9 @@ class Children:
         return view if view.pid == record.pid else None
 
     def slot_views(self) -> list[SlotView]:
-        return [view for record in self if (view := self.slot_view(record)) is not None]
+        """Those of all that serve requests."""
+        views = (self.slot_view(record) for record in self if record.role is Role.HTTP)
+        return [view for view in views if view is not None]
 
     def heed(self, fd: int, now: float) -> list[Event]:
         """What the child on the other end of `fd` has said."""
@@ -192,6 +133,8 @@ class Children:
             if message.kind == "hello" and record.roster is None and fds:
                 record.roster = Roster.of(fds.pop(0))
                 record.stacks_fd = fds.pop(0) if fds else -1
+            elif message.kind == "stacks" and record.role is Role.MOLD and record.stacks_fd < 0 and fds:
+                record.stacks_fd = fds.pop(0)
             for fd in fds:
                 os.close(fd)  # no child has another to give
             events += self._understand(record, message, now)
@@ -210,10 +153,17 @@ class Children:
             case "ready" if record.state is State.STARTING:
                 record.has_been_ready = True
                 record.enter(State.READY, now)
-                warnings = fields.get("warnings", [])
-                return [BecameReady(record, [str(warning) for warning in warnings])]
+                try:
+                    return [ready(record, fields)]
+                except (AttributeError, KeyError, TypeError) as error:
+                    return [Raves(record, f"it is ready, but says {error!r}")]
+            case "loaded" if record.state is State.STARTING:
+                return [Loaded(record)]
             case "failed":
                 record.last_words = (str(fields.get("summary")), str(fields.get("traceback")))
+            case _ if record.role is not Role.MOLD:
+                record.is_given = record.is_given and message.kind not in ("ran", "polled")
+                return [Said(record, message)]
             case "fork-failed" if fields.get("key") in self._records and record.role is Role.MOLD:
                 unborn = self._records[fields["key"]]
                 if not unborn.pid:
@@ -224,13 +174,13 @@ class Children:
     def _cut_off(self, record: Record, now: float) -> list[Event]:
         """The lifeline of a child has ended."""
         if record.pid:
-            if record.state in (State.STARTING, State.READY, State.DRAINING):
+            if record.state is not State.KILLED:
                 # It has ended too and will be reaped in a moment; or it has closed what ties it to us.
                 record.enter(State.CUT_OFF, now)
             return []
         # Why it was never born, its mold has said before it closed this.
-        mold = self.mold(record.generation)
-        events = self._hear(mold, now) if mold is not None else []
+        molds = self.of(Role.MOLD, State.READY)
+        events = [event for mold in molds for event in self._hear(mold, now)]
         if record.key in self._records:
             self.remove(record)
             events.append(ForkRefused(record, "it, or its mold, ended while it was being born"))
@@ -248,7 +198,7 @@ class Children:
                 lost = record.roster.count(but=seen.client_fd if seen.request else -1)
                 free = frozenset(fd for fd, _, _ in record.roster.free())
             slot.clear()
-        stacks = spawn.last_words(record.stacks_fd) if record.stacks_fd >= 0 else ""
+        stacks = last_words(record.stacks_fd) if record.stacks_fd >= 0 else ""
         self.remove(record)
         return Ended(record, cause, is_clean, view, lost, free, out_of_memory, stacks)
 

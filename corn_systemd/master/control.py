@@ -10,6 +10,7 @@ import json
 import os
 import select
 import socket
+import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,9 +18,13 @@ from .. import listeners
 from ..errors import BadRequest
 from ..http.lines import limits
 from ..http.request import parse
-from ..settings.kinds import Address
+from ..settings.kinds import COUNT_OR_AUTO, Address
+from .course import Course
+from .job_desk import JobDesk, NoSuchJob, NothingNow, NotNow
+from .status import Overview
 
 _LIMITS = limits(head_max=8192, line_max=2048, fields_max=32, body_max=0)
+_STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n"
 # They are people and monitors. One more, and the one who has been silent for longest is dropped.
 _MOST = 64
 # Seconds in which a question must have been asked and its answer taken.
@@ -29,9 +34,9 @@ _PATIENCE = 10.0
 class Instance(Protocol):
     """What can be asked of the master."""
 
-    def report(self) -> dict[str, Any]: ...
-
-    def reload(self) -> tuple[int, str]: ...
+    overview: Overview
+    course: Course
+    job_desk: JobDesk
 
 
 @dataclass(eq=False)
@@ -41,7 +46,14 @@ class _Asker:
     unsent: bytes = b""
     reload: int = 0
     """The number of the reload whose outcome it waits for."""
+    run: str = ""
+    """The run of a job whose end it waits for, while what is printed comes to it from elsewhere."""
     since: float = 0.0
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for us, however long that takes."""
+        return bool(self.reload or self.run)
 
 
 @dataclass(eq=False)
@@ -86,7 +98,7 @@ class Control:
             self._drop(asker)
             return
         asker.heard += data
-        if b"\r\n\r\n" in asker.heard and not asker.reload:
+        if b"\r\n\r\n" in asker.heard and not asker.waits:
             self._answer(asker, instance)
 
     def reloaded(self, number: int, outcome: dict[str, Any]) -> None:
@@ -95,11 +107,16 @@ class Control:
             if 0 < asker.reload <= number:
                 self._say(asker, 200 if outcome["ok"] else 500, outcome)
 
+    @property
+    def has_askers(self) -> bool:
+        """Whether anybody asks, or waits for an outcome."""
+        return bool(self._askers)
+
     def look(self, now: float) -> None:
         """Drops who has been silent for too long, and accepts again if that had failed."""
         for asker in list(self._askers.values()):
             asker.since = asker.since or now
-            if not asker.reload and now - asker.since > _PATIENCE:
+            if not asker.waits and now - asker.since > _PATIENCE:
                 self._drop(asker)
         if self._epoll is not None and not self._is_accepting:
             self._epoll.register(self.listener.fileno(), select.EPOLLIN)
@@ -127,7 +144,7 @@ class Control:
             return
         client.setblocking(False)
         if len(self._askers) >= _MOST:
-            silent = [one for one in self._askers.values() if not one.reload]
+            silent = [one for one in self._askers.values() if not one.waits]
             self._drop(silent[0] if silent else next(iter(self._askers.values())))
         self._askers[client.fileno()] = _Asker(client)
         self._epoll.register(client.fileno(), select.EPOLLIN)
@@ -141,15 +158,56 @@ class Control:
         match request.method, request.path:
             case "GET", "/status":
                 waiting = sum(one.reload > 0 for one in self._askers.values())
-                self._say(asker, 200, {**instance.report(), "waiting": waiting})
+                self._say(asker, 200, {**instance.overview.report(time.monotonic()), "waiting": waiting})
             case "POST", "/reload":
-                asker.reload, refusal = instance.reload()
+                asker.reload, refusal = instance.course.reload()
                 if refusal:
                     self._say(asker, 503, {"ok": False, "error": refusal})
-            case _, "/status" | "/reload":
-                self._say(asker, 405, {"ok": False, "error": "GET /status, POST /reload"})
+            case "POST", "/scale":
+                self._say(asker, *_scale(request.query, instance))
+            case "GET", "/jobs":
+                self._say(asker, 200, instance.job_desk.report())
+            case "POST", path if path.startswith("/jobs/"):
+                self._order(asker, path.removeprefix("/jobs/"), request.query, instance.job_desk)
+            case _, "/status" | "/reload" | "/scale" | "/jobs":
+                known = "GET /status, POST /reload, POST /scale, GET /jobs"
+                self._say(asker, 405, {"ok": False, "error": known})
             case _:
                 self._say(asker, 404, {"ok": False, "error": f"no {request.path} here"})
+
+    def _order(self, asker: _Asker, path: str, query: str, desk: JobDesk) -> None:
+        """Something is to be done about a job."""
+        name, _, deed = path.rpartition("/")
+        waits = deed == "run" and "wait=1" in query.split("&")
+        try:
+            if deed in ("pause", "resume"):
+                self._say(asker, 200, {"ok": True, "outlook": desk.switch(name, deed)})
+            elif deed == "run":
+                # What it prints goes straight from its worker to who asks, behind this head.
+                run = desk.run(name, os.dup(asker.socket.fileno()) if waits else -1)
+                if waits:
+                    asker.run, asker.unsent = run, _STREAM
+                    self._send(asker)
+                else:
+                    self._say(asker, 202, {"ok": True, "run": run})
+            else:
+                self._say(asker, 404, {"ok": False, "error": f"a job can not {deed}: run, pause or resume"})
+        except NoSuchJob as error:
+            self._say(asker, 404, {"ok": False, "error": str(error)})
+        except NotNow as error:
+            status = 503 if isinstance(error, NothingNow) else 409
+            self._say(asker, status, {"ok": False, "error": str(error)})
+        except OSError as error:
+            self._say(asker, 503, {"ok": False, "error": f"no descriptor: {error.strerror}"})
+
+    def ran(self, run: str, outcome: dict[str, Any]) -> None:
+        """Tells who has looked on how it has ended."""
+        for asker in list(self._askers.values()):
+            if asker.run == run:
+                asker.run = ""
+                # A line of its own, also where its worker has left one without an end.
+                asker.unsent += b"\n" + json.dumps(outcome).encode() + b"\n"
+                self._send(asker)
 
     def _say(self, asker: _Asker, status: int, value: dict[str, Any]) -> None:
         body = json.dumps(value).encode() + b"\n"
@@ -173,6 +231,8 @@ class Control:
         asker.unsent = asker.unsent[sent:]
         if asker.unsent:
             self._epoll.modify(asker.socket.fileno(), select.EPOLLOUT)
+        elif asker.run:
+            self._epoll.modify(asker.socket.fileno(), select.EPOLLIN)
         else:
             self._drop(asker)
 
@@ -181,3 +241,18 @@ class Control:
         self._epoll.unregister(asker.socket.fileno())
         del self._askers[asker.socket.fileno()]
         asker.socket.close()
+
+
+def _scale(query: str, instance: Instance) -> tuple[int, dict[str, Any]]:
+    """(status, answer) for `workers=N` or `workers=auto`."""
+    name, _, text = query.partition("=")
+    try:
+        if name != "workers":
+            raise ValueError
+        workers = COUNT_OR_AUTO.read([text])
+    except ValueError:
+        return 400, {"ok": False, "error": f"workers= must be {COUNT_OR_AUTO.expects}"}
+    refusal = instance.course.scale(workers)
+    if refusal:
+        return 503, {"ok": False, "error": refusal}
+    return 200, {"ok": True, **instance.overview.report(time.monotonic())["scaling"]}

@@ -7,6 +7,7 @@ before it is what a failure goes back to. The first one has none before it, and 
 from dataclasses import dataclass
 
 from ..policy.view import Desired
+from ..settings.kinds import Job
 from ..settings.sections import Settings
 
 # A worker that leaves keeps idle connections for so long: who sends meanwhile is answered, and told so.
@@ -29,6 +30,8 @@ class Generation:
             start_timeout=self.settings.start_timeout,
             linger=LINGER,
             patience=self.settings.stop_timeout,
+            # Where every worker imports the application for itself there is nothing to share.
+            refork_after=self.settings.refork_after if self.settings.preload else (),
         )
 
 
@@ -40,16 +43,29 @@ class Generations:
         self.desired = Generation(1, settings, now)
         self.serving: Generation | None = None
         self._progress_at = now
+        self._declared: dict[int, tuple[Job, ...]] = {}
+        self._proven = 0
 
     @property
     def is_settled(self) -> bool:
         """Whether what is desired is also what serves."""
         return self.serving is not None and self.serving.number == self.desired.number
 
+    def obstacle(self, desired: Desired) -> str:
+        """Why nothing can be asked for now."""
+        if desired.stopping:
+            return "the instance is stopping"
+        return "" if self.serving is not None else "the instance is still starting"
+
     def is_overdue(self, now: float) -> bool:
         """Whether the desired generation has had start_timeout since its last progress."""
         timeout = self.desired.settings.start_timeout
         return not self.is_settled and timeout > 0 and now >= self._progress_at + timeout
+
+    def is_checked(self, number: int) -> bool:
+        """Whether a worker of this generation must answer reload.check: none has shown that it works."""
+        is_new = self.serving is not None and number == self.desired.number != self.serving.number
+        return is_new and number != self._proven and bool(self.desired.settings.reload.check)
 
     def begin(self, settings: Settings, now: float) -> Generation:
         """A new generation is desired from now on."""
@@ -62,14 +78,30 @@ class Generations:
         """A worker of this generation is ready; True when that makes the first generation serve."""
         if number == self.desired.number:
             self._progress_at = now
+            self._proven = number
             if self.serving is None:
                 self.serving = self.desired
                 return True
         return False
 
-    def settle(self) -> None:
+    def declare(self, number: int, jobs: tuple[Job, ...]) -> None:
+        """The application of this generation declares these jobs; what is said first counts."""
+        self._declared.setdefault(number, jobs)
+
+    def declared(self, number: int) -> tuple[Job, ...]:
+        return self._declared.get(number, ())
+
+    def in_force(self) -> tuple[int, Settings, tuple[Job, ...]]:
+        """The number of the generation that serves, its settings, and the jobs that its application
+        declares."""
+        serving = self.serving or self.desired
+        return serving.number, serving.settings, self.declared(serving.number)
+
+    def settle(self) -> Generation:
         """All workers of the desired generation are ready: it serves."""
         self.serving = self.desired
+        self._declared = {self.serving.number: self.declared(self.serving.number)}
+        return self.serving
 
     def give_up(self) -> Generation | None:
         """The desired generation does not work: desires what serves again, None when nothing does."""

@@ -8,29 +8,43 @@ import select
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
 
 from .. import listeners as sockets
-from ..errors import AppError, ConfigError, CornError, Unavailable
+from ..cron.ledger import Ledger
+from ..errors import ConfigError, CornError, Unavailable
 from ..limits.cgroup import Groups
-from ..policy.backoff import Backoff
-from ..policy.plan import is_settled, next_instant, plan
-from ..policy.view import Action, Drain, Fork, Kill, Role, StartMold
+from ..policy.plan import next_instant, plan
+from ..policy.view import Action, Desired, Role
 from ..relay import Relay
 from ..scoreboard import Scoreboard
 from ..settings.sections import Settings
-from ..signals import Signals
+from ..settings.workers import Headcount
+from ..signals import STEPS, Signals
 from ..worker import kernel
-from .children import BecameReady, Children, Ended, Event, ForkRefused, Raves
+from .checks import Checks
+from .children import Children
 from .control import Control
-from .deeds import Deeds
-from .generations import Generation, Generations
+from .course import Course
+from .deaths import Deaths
+from .deeds import ClerkLife, Deeds
+from .demand import Demand
+from .events import BecameReady, Ended, Event, ForkRefused, Loaded, Raves, Said
+from .generations import Generations
+from .job_desk import JobDesk
+from .job_voice import JobVoice
+from .jobs import Jobs
+from .lateness import why_late
+from .record import Record
+from .reforks import Reforks
 from .refusal import answer_relayed, answer_waiting
-from .reloads import Reloads
+from .slumber import Slumber, Wakers
 from .status import Overview
 from .voice import Voice
 from .watch import Watch
+from .workforce import Workforce
+
+# Who did not take a question is asked again.
+_AGAIN = 0.05
 
 
 class Master:
@@ -41,7 +55,7 @@ class Master:
         settings: Settings,
         *,
         read_settings: Callable[[], Settings],
-        count_workers: Callable[[Settings], int],
+        count_workers: Callable[[Settings], Headcount],
         listeners: sockets.Listeners,
         voice: Voice,
         environment: Mapping[str, str],
@@ -49,33 +63,48 @@ class Master:
         scoreboard: Scoreboard,
         relay: Relay,
         groups: Groups | None,
+        ledger: Ledger,
+        clerk: ClerkLife,
         control: Control,
+        wakers: Wakers,
         stops_at_hangup: bool = False,
     ) -> None:
-        """`read_settings` reads them anew (ConfigError); `environment`, `python`, `groups`: see Deeds;
-        `stops_at_hangup`: SIGHUP is the end of a terminal."""
+        """`read_settings` reads them anew (ConfigError); `environment`, `python`, `groups`, `clerk`: see
+        Deeds; `stops_at_hangup`: SIGHUP is the end of a terminal."""
         self.now = self._started_at = self._look_at = time.monotonic()
-        self._read_settings = read_settings
         self._stops_at_hangup = stops_at_hangup
-        self._count_workers = count_workers
         self._listeners = listeners
-        self._listen = settings.listen
         self._relay = relay
         self._voice = voice
         self._control = control
         self._epoll = select.epoll()
         self._children = Children(self._epoll, scoreboard)
         self._deeds = Deeds(
-            self._children, scoreboard, listeners.served, environment, python, voice.journal, relay, groups
-        )
-        self._watch = Watch(self._children, scoreboard, relay, self._deeds, voice)
+            self._children, scoreboard, listeners.served, environment, python, voice.journal, relay, groups,
+            clerk,
+        )  # fmt: skip
+        self._watch = Watch(self._children, scoreboard, relay, listeners.served, self._deeds, voice)
+        self._checks = Checks(self._epoll, self._deeds)
         self._generations = Generations(settings, self.now)
-        self._desired = self._generations.desired.desired(count_workers(settings))
-        self._backoff = Backoff()
-        self._overview = Overview(self._children, self._generations, listeners.served, self.now)
-        self._reloads = Reloads()
+        self._jobs = Jobs(self._children, self._deeds, JobVoice(voice.journal), ledger)
+        desk = self.job_desk = JobDesk(self._jobs, settings.name)
+        demand = Demand(self._children, scoreboard, relay, listeners.served, self.now)
+        self._workforce = Workforce(count_workers, self._generations, demand, voice)
+        self.overview = Overview(
+            self._children, self._generations, self._workforce, listeners.served, self.now, desk.words
+        )
+        self._deaths = Deaths(voice)
+        self.course = Course(
+            self._generations, self._workforce, self._deaths, self.overview, voice, read_settings
+        )
+        self._reforks = Reforks(self._children, self._deeds, self._watch, self.overview, voice)
+        self._slumber = Slumber(
+            self._children, self._generations, self.course, self._jobs, self.overview, control, relay,
+            listeners.served, voice, read_settings=read_settings, wakers=wakers,
+        )  # fmt: skip
+        self._lookers = (self._watch, self._jobs, self._workforce, self._checks, self._slumber)
         self._exit_status: int | None = None
-        self._signals = Signals()
+        self._signals = Signals(has_terminal=stops_at_hangup)
         self._epoll.register(self._signals.fileno(), select.EPOLLIN)
         self._epoll.register(scoreboard.wake_fd, select.EPOLLIN)
         control.register(self._epoll)
@@ -96,23 +125,31 @@ class Master:
     def _turn(self) -> None:
         for event in self._wait():
             self._take_in(event)
-        if self._reloads.is_wanted and not self._reloads.is_running and not self._obstacle():
-            self._begin_reload()
-        if self._generations.is_overdue(self.now) and not self._desired.stopping:
-            self._give_up(Unavailable("no further worker was ready within start_timeout"))
+        for error in self._checks.failures(self.now):
+            if not self._generations.is_settled:
+                self._give_up(error)
+        self.course.begin_what_is_asked(self.now)
+        if self.course.is_overdue(self.now):
+            self._give_up(why_late(self._children, self.course.desired, self._deaths.refusals))
         self._watch.look(self.now)
-        for action in plan(self._desired, self._children.view(), self.now):
+        if self.now >= self._jobs.look_at:
+            self._jobs.look(self.now)
+        self.course.look(self.now)
+        if self._slumber.look(self.now):
+            self._stop(None)
+        for action in plan(self._desired(), self._children.view(), self.now):
             self._act(action)
         self._conclude()
+        if self._deeds.ask_again():
+            self._look_at = min(self._look_at, self.now + _AGAIN)
         if self.now >= self._look_at:
             self._look()
-        # Earned: a full turn has been made.
-        self._voice.alive(self.now)
+        self._voice.alive(self.now)  # earned: a full turn has been made
 
     def _wait(self) -> list[Event]:
         until = min(
-            next_instant(self._desired, self._children.view(), self.now),
-            min(self._look_at, self._watch.look_at),
+            next_instant(self._desired(), self._children.view(), self.now),
+            min(self._look_at, *(one.look_at for one in self._lookers)),
             self.now + (0.1 if self._voice.has_unsent else self._voice.watchdog_interval or 60.0),
         )
         ready = self._epoll.poll(max(0.005, until - self.now))
@@ -124,7 +161,7 @@ class Master:
                     events += self._signalled(number)
             elif self._control.owns(fd):
                 self._control.heed(fd, self)
-            elif not self._watch.heed(fd):
+            elif not self._watch.heed(fd) and not self._checks.heed(fd, self.now):
                 events += self._children.heed(fd, self.now)
         return events
 
@@ -132,8 +169,11 @@ class Master:
         if number == signal.SIGCHLD:
             return self._children.reap(self.now)
         if number == signal.SIGHUP and not self._stops_at_hangup:
-            self._reloads.ask()
+            self.course.reloads.ask()
+        elif number in STEPS:
+            self.course.step(signal.Signals(number))
         else:
+            self._slumber.forget()
             self._stop(signal.Signals(number))
         return []
 
@@ -141,160 +181,120 @@ class Master:
 
     def _take_in(self, event: Event) -> None:
         match event:
-            case BecameReady(record, warnings):
-                self._voice.unfit(warnings)
-                self._deeds.spare_orphans(record)
-                if record.role is not Role.MOLD and self._generations.advance(record.generation, self.now):
-                    app, took = self._generations.desired.settings.app, self.now - self._started_at
-                    self._voice.is_ready(app, self._desired.http, self._overview.listen, took)
+            case BecameReady(record):
+                self._became_ready(record, event)
+            case Said(record, message):
+                who = self._reforks if record.role is Role.HTTP else self._jobs
+                try:
+                    who.heard(record, message, self.now)
+                except (KeyError, TypeError, ValueError) as error:
+                    self._deeds.kill(record, f"it said {message.kind!r}, but {error!r}", self.now)
+            case Loaded(record):
+                self._checks.ask(record, self._generations.settings(record.generation), self.now)
             case ForkRefused(record, cause):
                 self._deeds.clear_away(record)
-                if not record.kill_cause and not self._desired.stopping:
-                    self._hold(record.role.value + " worker", record.generation, cause)
+                if not record.kill_cause and not self.course.desired.stopping:
+                    self._deaths.refused(record.role.value + " worker", record.generation, cause, self.now)
             case Raves(record, cause):
                 self._deeds.kill(record, cause, self.now)
             case Ended():
-                self._overview.bury(event.view)
+                self._checks.forget(event.record)
+                self.overview.bury(event.view)
                 event = self._watch.bury(event, self.now)
+                self._jobs.bury(event, self.now)
+                self._reforks.bury(event, self.now)
                 self._mourn(event)
+
+    def _became_ready(self, record: Record, event: BecameReady) -> None:
+        self._voice.unfit(event.warnings)
+        self._voice.broken(event.broken)
+        self._deeds.spare_orphans(record)
+        self._reforks.became_ready(record, self.course.desired)
+        if event.jobs is not None:
+            self._generations.declare(record.generation, event.jobs)
+        if record.role in (Role.CRON, Role.CLERK):
+            self._jobs.became_ready(record)
+        elif record.role is Role.HTTP and self._generations.advance(record.generation, self.now):
+            app, took = self._generations.desired.settings.app, self.now - self._started_at
+            self._voice.is_ready(app, self.course.desired.http, self.overview.listen, took)
+            self._adopt_jobs()
+
+    def _adopt_jobs(self) -> None:
+        """The jobs of the generation that serves are those of the instance."""
+        self._jobs.adopt(*self._generations.in_force(), self.now)
+        self._slumber.adopt(self.now)
 
     def _mourn(self, death: Ended) -> None:
         """A child has ended: what that means for its generation, and how soon another may follow."""
-        record = death.record
-        is_desired = record.generation == self._desired.generation and not self._desired.stopping
+        record, desired = death.record, self.course.desired
+        is_desired = record.generation == desired.generation and not desired.stopping
         is_boot = is_desired and not self._generations.is_settled and not record.has_been_ready
-        if self._desired.stopping or death.is_expected:
+        if desired.stopping or death.is_expected:
             self._voice.killed(death)
             if is_boot:
                 self._give_up(Unavailable(f"{record.role.value} {record.kill_cause}"))
         elif is_boot:
             self._give_up(death.as_error())
         else:
-            self._voice.died(death)
-            # Who has served before it died was ended by a request, not by its start.
-            if not death.has_served:
-                self._backoff = self._backoff.died(record.born_at, self.now)
-                if self._backoff.delay:
-                    self._voice.die_young(death, self._backoff.deaths, self._backoff.delay)
-                self._desired = replace(self._desired, hold_until=self._backoff.hold_until)
+            self._deaths.heed(death, self.now)
+            self._look_at = self.now
 
     def _give_up(self, error: CornError) -> None:
         """The desired generation can not be brought up: back to the one that serves, or out."""
-        serving = self._generations.serving
-        if serving is None:
-            self._refuse(error)
+        if self.course.give_up(error):
+            self._checks.end(self.now)
             return
-        refused = self._generations.desired.number
-        self._generations.give_up()
-        self._desire(serving)
-        self._fail_reload(error, refused)
-
-    def _refuse(self, error: CornError) -> None:
-        """Nothing has served yet, and nothing will."""
+        # Nothing has served yet, and nothing will.
         self._voice.refuse(error)
         answer_waiting([listener.socket for listener in self._listeners.served])
-        self._desired = replace(self._desired, stopping=True)
+        self.course.refuse()
         self._exit_status = error.exit_status
         self._deeds.kill_all(self.now)
 
-    def _hold(self, what: str, generation: int, cause: str) -> None:
-        """The system refuses a process: told, and tried again in a second."""
-        self._voice.refused_process(what, generation, cause)
-        self._desired = replace(self._desired, hold_until=self.now + 1.0)
-
-    # What is wanted
-
-    def _desire(self, generation: Generation) -> None:
-        self._desired = generation.desired(self._count_workers(generation.settings))
-
-    def reload(self) -> tuple[int, str]:
-        """Somebody asks for new code and settings: (the number of the reload that will do, "") or (0, why it
-        can not be done now). The outcome goes to whoever waits, to the journal and to systemd."""
-        obstacle = self._obstacle()
-        return (0, obstacle) if obstacle else (self._reloads.ask(), "")
-
-    def _obstacle(self) -> str:
-        """Why there can be no reload now; one that was asked for by SIGHUP waits."""
-        if self._desired.stopping:
-            return "the instance is stopping"
-        return "" if self._generations.serving is not None else "the instance is still starting"
-
-    def _begin_reload(self) -> None:
-        self._reloads.begin()
-        self._voice.reloading()
-        try:
-            settings = self._read_settings()
-        except CornError as error:
-            self._fail_reload(error, self._generations.desired.number + 1)
-            return
-        self._voice.listens(settings.listen, self._listen)
-        self._desire(self._generations.begin(settings, self.now))
-
-    def _fail_reload(self, error: CornError, refused: int) -> None:
-        self._overview.trouble = f"reload failed: {str(error).splitlines()[0]}"
-        self._voice.reload_failed(error, refused, self._desired.generation, self._overview.line())
-        traceback = error.traceback if isinstance(error, AppError) else ""
-        self._reloads.end(ok=False, error=str(error), traceback=traceback)
+    def _desired(self) -> Desired:
+        return self._slumber.wants(self._reforks.wants(self._jobs.wants(self.course.desired)))
 
     def _conclude(self) -> None:
         """Notices the end of a reload, and of everything."""
-        if self._desired.stopping and self._exit_status is None and not len(self._children):
-            self._voice.stopped(self._overview.requests())
+        if self.course.desired.stopping and self._exit_status is None and not len(self._children):
+            self._voice.stopped(self.overview.requests())
             self._exit_status = 0
-        if self._reloads.is_running and is_settled(self._desired, self._children.view()):
-            self._generations.settle()
-            self._overview.trouble = ""
-            generation = self._generations.desired
-            took = self.now - generation.began_at
-            self._voice.reloaded(generation.number, took, self._overview.line())
-            self._reloads.end(ok=True, generation=generation.number)
-        for number, outcome in self._reloads.take_outcomes():
+        if self.course.settle(self._children.view(), self.now):
+            self._adopt_jobs()
+        for number, outcome in self.course.reloads.take_outcomes():
             self._control.reloaded(number, outcome)
+        for run, outcome in self._jobs.take_outcomes():
+            self._control.ran(run, outcome)
 
-    def _stop(self, number: signal.Signals) -> None:
-        """The first time workers may finish what they do; the second time they may not."""
-        if self._desired.stopping:
+    def _stop(self, number: signal.Signals | None) -> None:
+        """The first time workers may finish what they do; the second time they may not. None: it is idle."""
+        if self.course.desired.stopping:
             self._deeds.kill_all(self.now)
             return
-        self._voice.stopping(number.name)
-        self._reloads.cancel("the instance is being stopped")
-        self._overview.is_stopping = True
-        self._desired = self._desired.stopped(is_quick=number in (signal.SIGINT, signal.SIGQUIT))
+        if number is not None:
+            self._voice.stopping(number.name)
+        self._checks.end(self.now)
+        self._jobs.stop()
+        self.course.stop(is_quick=number in (signal.SIGINT, signal.SIGQUIT))
         self._look_at = self.now
-
-    # The deeds
 
     def _act(self, action: Action) -> None:
         if self._exit_status is not None:
             return
         try:
-            match action:
-                case StartMold(generation):
-                    self._deeds.start_mold(generation, self._generations.settings(generation), self.now)
-                case Fork(generation, role):
-                    self._deeds.fork(generation, role, self._generations.settings(generation), self.now)
-                case Drain(key):
-                    self._deeds.drain(key, self._desired, self.now)
-                case Kill(key, cause):
-                    self._deeds.kill(self._children[key], cause, self.now)
+            self._deeds.do(action, self.course.desired, self._generations, self.now)
         except ConfigError as error:
             self._give_up(error)
         except Unavailable as error:
-            self._hold("process", self._desired.generation, str(error))
-
-    # What is told
+            self._deaths.refused("process", self.course.desired.generation, str(error), self.now)
 
     def _look(self) -> None:
         """Looks after what changes without an event."""
-        self._overview.read(self.now)
+        self.overview.read(self.now, self._deaths.trouble(self.now))
         self._control.look(self.now)
-        self._voice.status(self._overview.line())
-        is_steady = self._generations.is_settled and not self._desired.stopping
+        self._voice.status(self.overview.line())
+        is_steady = self._generations.is_settled and not self.course.desired.stopping
         # systemctl status is at most 5 s old; what takes part in a change is told of every second.
         self._look_at = self.now + (5.0 if is_steady else 1.0)
         if not is_steady:  # it may take what the settings allow, whatever the unit's timeouts say
             self._voice.extend(5.0)
-
-    def report(self) -> dict[str, Any]:
-        """The instance as JSON, for whoever asks at the control socket."""
-        return self._overview.report(self._desired.http, self.now)

@@ -13,26 +13,29 @@ from ..limits.paths import limits_for
 from ..limits.retirement import why_retired
 from ..limits.verdict import Allowance, Deed, Limit, Struck, Usage, verdict
 from ..policy.relief import TICK
-from ..policy.view import State
+from ..policy.view import Role, State
 from ..scoreboard import Scoreboard
 from ..signals import CPU_TIME_EXCEEDED, REQUEST_TIMEOUT
 from ..slot import Glance, SlotView
 from . import spawn
-from .children import Ended
 from .deeds import Deeds
+from .events import Ended
 from .farewell import Farewells, is_client
 from .gauge import Gauge
-from .record import Record
+from .record import Overrun, Record
 from .rescue import Rescue
-from .voice import TOLD, Voice
+from .stacks import ask_for_stacks
+from .stacks import stacks as stacks_at
+from .voice import TOLD, Voice, over
 
 _SIGNALS = {Limit.TIME_REAL: REQUEST_TIMEOUT, Limit.TIME_CPU: CPU_TIME_EXCEEDED}
 # The master looks at who is busy every tick. What goes beyond by so much is time in which it stood still (it
 # was stopped, or with the whole machine): no request pays for that.
 STANDSTILL = 1.0
-# A worker that takes memory quickly is put to sleep by the kernel (memory.high), for longer and longer, and
-# writes its stacks when it wakes up. So long it may take: it can not take much more meanwhile.
-HELD = 1.0
+# A worker writes its stacks when it is its turn, on a busy machine not at once: so long it may take. One
+# that takes memory quickly may take longer: the kernel puts it to sleep (memory.high), again and again, and
+# it can not take much more meanwhile.
+WRITING, HELD = 0.25, 1.0
 
 
 @dataclass
@@ -95,13 +98,19 @@ class Overruns:
         """Before the master ends: a moment for those whose connection has just been ended."""
         self._farewells.finish()
 
+    def dismiss(self, record: Record) -> None:
+        """It serves nobody any more."""
+        self._gauge.forget(record)
+        self._forget(record.key)
+
     def bury(self, death: Ended, now: float) -> None:
         """A worker has ended: whoever waited for its answer gets one."""
         record, view = death.record, death.view
         self._deeds.clear_away(record)
         self._gauge.forget(record)
         running = self._running.pop(record.key, None)
-        if view is None or not view.is_busy or record.kill_cause == TOLD:
+        is_job = record.role is Role.CRON  # of which others tell
+        if view is None or not view.is_busy or record.kill_cause == TOLD or is_job:
             if running is not None:
                 _close(running.client)
             return
@@ -113,8 +122,8 @@ class Overruns:
             status, detail = 503, "the server was out of memory"
         elif record.kill_cause:
             status, detail = 503, "the request could not be finished in time"
-        elif running is not None and running.struck is not None:
-            # By the very signal that was to interrupt it, which the application had taken for itself.
+        elif running is not None and running.struck is not None and _is_by_interruption(death):
+            # The application had taken the very signal for itself that was to interrupt it.
             status, detail = 504, "the request took too long"
         answer = self._answer(record, running, status, detail, view, now)
         self._voice.lost(record, view, record.kill_cause or death.cause, answer, death.stacks)
@@ -133,7 +142,8 @@ class Overruns:
             if running.struck is not None:
                 running.struck = running.struck.later(stood_still)
         running.looked_at = now
-        if running.client < 0 and not running.is_refused and now - seen.began_at >= TICK:
+        is_job = record.role is Role.CRON  # which has no client
+        if running.client < 0 and not running.is_refused and not is_job and now - seen.began_at >= TICK:
             self._hold_client(record, running, seen)
         usage = Usage(now - seen.began_at - running.excused, cpu - running.cpu, memory)
         allowed = self._allowance(record, seen)
@@ -172,10 +182,12 @@ class Overruns:
         assert record.slot is not None and running.struck is not None
         slot = self._scoreboard.slot(record.slot)
         if running.stacks_at < 0:
-            running.stacks_at = spawn.ask_for_stacks(record.pid, record.stacks_fd)
-            is_held = record.group is not None and running.struck.limit is Limit.MEMORY_HARD
-            running.held_until = now + HELD if is_held else now
-        stacks = spawn.stacks(record.stacks_fd, running.stacks_at)
+            running.stacks_at = ask_for_stacks(record.pid, record.stacks_fd)
+            is_throttled = record.group is not None and running.struck.limit is Limit.MEMORY_HARD
+            running.held_until = now + (HELD if is_throttled else WRITING)
+            if spawn.is_held(record.pid):
+                running.held_until = now  # it writes nothing
+        stacks = stacks_at(record.stacks_fd, running.stacks_at)
         if not stacks.endswith("\n") and now < running.held_until:
             return
         with spawn.stopped(record.pid) as is_stopped:
@@ -191,9 +203,13 @@ class Overruns:
         view = slot.view()
         del self._running[record.key]
         limit = running.struck.limit
+        if record.role is Role.CRON:
+            record.overrun = Overrun(limit.value, over(limit, allowed, usage), stacks)
+            return
         status, detail = (504, "the request took too long")
         if limit is Limit.MEMORY_HARD:
-            status, detail = (503, "the request took too much memory")
+            # What an earlier request has left behind counts as well: it need not be this one's.
+            status, detail = (503, "the server used too much memory")
         answer = self._answer(record, running, status, detail, view, now)
         self._voice.taken_over(record, view, limit, allowed, usage, answer, stacks)
 
@@ -243,6 +259,11 @@ class Overruns:
             _close(running.client)
 
 
+def _is_by_interruption(death: Ended) -> bool:
+    """Whether it was ended by a signal of corn's own, which interrupts and ends nobody."""
+    return death.cause in {f"signal {number}" for number in _SIGNALS.values()}
+
+
 def _lifetime(record: Record, seen: Glance) -> float:
     """At which age an idle worker has done enough."""
     lifetime = record.limits.lifetime or inf
@@ -263,4 +284,3 @@ def _why_retired(record: Record, seen: Glance, memory: float, dead: int, now: fl
 def _close(fd: int) -> None:
     if fd >= 0:
         os.close(fd)
-

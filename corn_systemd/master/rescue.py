@@ -14,7 +14,7 @@ from ..relay import BATCH, Parcel, Relay
 from ..scoreboard import Scoreboard
 from ..slot import Glance
 from . import spawn
-from .children import Ended
+from .events import Ended
 from .record import Record
 from .voice import Voice
 
@@ -108,7 +108,8 @@ class Rescue:
 
     def _free(self, record: Record) -> list[tuple[int, int, str]]:
         assert record.roster is not None
-        client_fd = self._glance(record).client_fd
+        seen = self._glance(record)
+        client_fd = seen.client_fd if seen.request else -1
         kept = sum(len(kept.copies) for kept in self._kept.values())
         most = max(0, min(_MOST, self._fds_max - kept))
         return [one for one in record.roster.free() if one[0] != client_fd][:most]

@@ -1,4 +1,4 @@
-"""The master's only door to processes: start a mold, send a signal, reap.
+"""The master's only door to processes: start a mold or the clerk, send a signal, reap.
 
 A mold is a fresh exec of the application's interpreter; workers are forked by the mold and become the
 master's children because it is their subreaper (prctl(2)). systemd's guide advises against long-lived
@@ -11,12 +11,13 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 from ..errors import ConfigError, Unavailable
-from ..signals import STACKS
 
 _SYS_PIDFD_GETFD = 438
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -80,6 +81,38 @@ def start_mold(executable: str, lifeline_fd: int, environment: Mapping[str, str]
         raise Unavailable(f"{executable}: {error.strerror}") from error
 
 
+def fork(life: Callable[[], None], kept: int) -> int:
+    """A copy of this process that lives `life` and ends; returns its pid. It has the standard streams and the
+    descriptor `kept` alone, no handlers of signals, and a group of its own. Raises Unavailable."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+        if not pid:
+            _live(life, kept)
+    except OSError as error:
+        raise Unavailable(f"no process: {error.strerror}") from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return pid
+
+
+def _live(life: Callable[[], None], kept: int) -> NoReturn:
+    """Nothing of the master goes on in its copy: neither its frames nor what they would do at their end."""
+    try:
+        os.setpgid(0, 0)
+        signal.set_wakeup_fd(-1)
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)
+        os.closerange(3, kept)
+        os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        life()
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
 def kill(pid: int) -> None:
     """Kills a child that has not been reaped yet (so that its pid can be nobody else's), and with it what
     it has started and left in its process group."""
@@ -103,42 +136,6 @@ def cpu_seconds(pid: int) -> float:
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:
         return 0.0
-
-
-# Written by C code, without the interpreter's lock, in some milliseconds.
-_STACKS_PATIENCE = 0.02
-_STACKS_MAX = 256 * 1024
-
-
-def ask_for_stacks(pid: int, fd: int) -> int:
-    """Has a child write the Python stacks of all its threads into the file; returns where they will begin."""
-    try:
-        before = os.fstat(fd).st_size
-        os.kill(pid, STACKS)
-        return before
-    except OSError:
-        return 0
-
-
-def stacks(fd: int, before: int) -> str:
-    """What it has written there by now, or does in a moment. It writes in parts: what ends within a line goes
-    on."""
-    text = ""
-    deadline = time.monotonic() + _STACKS_PATIENCE
-    while time.monotonic() < deadline:
-        time.sleep(0.002)
-        last, text = text, last_words(fd, before)
-        if text == last and text.endswith("\n"):
-            break
-    return text
-
-
-def last_words(fd: int, since: int = 0) -> str:
-    """What has been written into such a file, by a process that crashed for example."""
-    try:
-        return os.pread(fd, _STACKS_MAX, since).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def getfd(pidfd: int, fd: int) -> int:
@@ -167,6 +164,15 @@ def dead_children(pid: int) -> int:
         return 0
 
 
+def has_children(pid: int) -> bool:
+    """Whether a process has children, living or not waited for."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return bool(file.read().split())
+    except OSError:
+        return False
+
+
 def children() -> set[int]:
     """The children of this process that have not been reaped, adopted ones too (proc_tid_children(5))."""
     try:
@@ -184,7 +190,7 @@ _STOP_PATIENCE = 0.02
 def stopped(pid: int) -> Iterator[bool]:
     """A child that has not been reaped is stopped within the `with`, and goes on behind it unless somebody
     else had stopped it before. Gives whether none of its threads runs code of its own any more."""
-    was_stopped = _states(pid) <= _STOPPED
+    was_stopped = is_held(pid)
     stands = _STOPPED | {b"Z", b"X"}
     if not was_stopped:
         if hasattr(_libc, "tgkill"):
@@ -203,6 +209,11 @@ def stopped(pid: int) -> Iterator[bool]:
     finally:
         if not was_stopped:
             os.kill(pid, signal.SIGCONT)
+
+
+def is_held(pid: int) -> bool:
+    """Whether somebody has stopped a child, all its threads."""
+    return _states(pid) <= _STOPPED
 
 
 # In job control, or under a debugger (proc(5)).

@@ -5,19 +5,23 @@ clients to the relay, or they are taken from it. What its requests spend is for 
 """
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from math import inf
 
+from ..listeners import Listener
 from ..policy.relief import TICK, Asked, Deed, relief
 from ..policy.view import Role, State
 from ..relay import NUDGE, NUDGE_HELD, Relay
 from ..scoreboard import Scoreboard
 from ..slot import Glance
-from .children import Children, Ended
+from .children import Children
 from .deeds import Deeds
+from .events import Ended
 from .overruns import Overruns
 from .record import Record
 from .rescue import Rescue
+from .stalls import Stalls
 from .voice import Voice
 
 # The master looks no sooner again, whatever falls due.
@@ -28,12 +32,19 @@ class Watch:
     """Looks at all workers; `look_at` is when it has to again."""
 
     def __init__(
-        self, children: Children, scoreboard: Scoreboard, relay: Relay, deeds: Deeds, voice: Voice
+        self,
+        children: Children,
+        scoreboard: Scoreboard,
+        relay: Relay,
+        listeners: Iterable[Listener],
+        deeds: Deeds,
+        voice: Voice,
     ) -> None:
         self._children = children
         self._scoreboard = scoreboard
         self._relay = relay
         self._rescue = Rescue(scoreboard, relay, voice)
+        self._stalls = Stalls(scoreboard, relay, listeners, deeds, self._rescue, voice)
         self._overruns = Overruns(scoreboard, deeds, self._rescue, voice)
         self._asked: dict[int, Asked] = {}
         self._requests = 0
@@ -52,11 +63,16 @@ class Watch:
     def look(self, now: float) -> None:
         glances = self._glances()
         asked: dict[int, Asked] = {}
-        idle_at = self._overruns.look_after(now)
+        idle_at = min(self._overruns.look_after(now), self._stalls.look(glances, now))
         look_at = now + TICK
         is_clogged = bool(glances) and self._relay.is_waiting()
         for record, seen in glances:
+            record.served = seen.requests - bool(seen.request)
+            is_idle = not (seen.request or seen.connections or record.is_given)
+            record.idle_since = min(record.idle_since, now) if is_idle else inf
             idle_at = min(idle_at, self._overruns.look(record, seen, now))
+            if record.role is not Role.HTTP:
+                continue
             deed, memory, due = relief(
                 seen.request, seen.began_at, seen.connections, seen.turns, self._asked.get(record.key), now,
                 is_clogged=is_clogged,
@@ -89,13 +105,20 @@ class Watch:
     def _glances(self) -> list[tuple[Record, Glance]]:
         return [
             (record, self._scoreboard.slot(record.slot).glance())
-            for record in self._children.of(Role.HTTP, State.READY, State.DRAINING)
-            if record.slot is not None
+            for record in self._children
+            if record.role in (Role.HTTP, Role.CRON)
+            and record.state in (State.READY, State.MOLDING, State.DRAINING)
+            and record.slot is not None
         ]
 
     def end(self) -> None:
         """The master is about to end."""
         self._overruns.end()
+
+    def dismiss(self, record: Record) -> None:
+        """A worker that has no clients any more is about to be something else."""
+        self._rescue.let_go(record.key)
+        self._overruns.dismiss(record)
 
     def bury(self, death: Ended, now: float) -> Ended:
         """A worker has ended: whoever waited for its answer gets one, and of its other clients those whom

@@ -6,8 +6,11 @@ children of the next turn. Pure; `now` is an argument.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import inf
 
-from .view import Action, Child, Desired, Drain, Fork, Kill, Role, StartMold, State
+from .refork import given_up, given_up_at, is_outdone, next_mold
+from .view import Action, Child, Desired, Drain, Fork, Kill, Role, StartClerk, StartMold, State
 
 _ACTIVE = (State.STARTING, State.READY)
 # A fork takes milliseconds: a mold that has not made one after so long is stuck, and only its end helps.
@@ -22,10 +25,14 @@ def plan(desired: Desired, children: Sequence[Child], now: float) -> list[Action
     """The actions of this turn, in the order in which they are to be done."""
     if desired.stopping:
         return [*_overdue(desired, children, now), *_stop(children)]
+    if desired.resting:
+        return [*_overdue(desired, children, now), *_stop([c for c in children if c.role is not Role.MOLD])]
     overdue = list(_overdue(desired, children, now))
     killed = {action.key for action in overdue}
-    left = [child for child in children if child.key not in killed]
-    return [*overdue, *_molds(desired, left, now), *_workers(desired, left, now)]
+    # Killed is not gone: who must be the only one has no successor yet.
+    left = [replace(child, state=State.KILLED) if child.key in killed else child for child in children]
+    workers = [*given_up(desired, left, now), *_workers(desired, left, now), *_cron(desired, left, now)]
+    return [*overdue, *_molds(desired, left, now), *workers, *_clerk(desired, left, now)]
 
 
 def is_settled(desired: Desired, children: Sequence[Child]) -> bool:
@@ -39,8 +46,13 @@ def is_settled(desired: Desired, children: Sequence[Child]) -> bool:
 def next_instant(desired: Desired, children: Sequence[Child], now: float) -> float:
     """When plan() may say something new although nothing happens; infinity when never."""
     instants = [deadline for child in children if (deadline := _deadline(desired, child)) is not None]
-    if now < desired.hold_until:
-        instants.append(desired.hold_until)
+    instants += [given_up_at(desired, child) for child in children]
+    if desired.patience and any(
+        c.role is Role.HTTP and c.state is State.DRAINING and c.idle_since == inf for c in children
+    ):
+        # Nobody tells when its last client has gone.
+        instants.append(now + desired.patience)
+    instants += [instant for instant in (desired.hold_until, desired.clerk_from) if now < instant]
     return min(instants, default=float("inf"))
 
 
@@ -51,9 +63,12 @@ def _deadline(desired: Desired, child: Child) -> float | None:
         return child.since + desired.start_timeout
     if child.state is State.CUT_OFF:
         return child.since + CUT_OFF_PATIENCE
-    # Who leaves because it has done enough finishes what it does: its request has limits of its own.
-    if child.state is State.DRAINING and desired.patience and (desired.stopping or not child.is_spent):
-        return child.since + desired.patience
+    if child.state is State.DRAINING and desired.patience:
+        # Who leaves because it has done enough finishes what it does: its request has limits of its own, and
+        # so has a job. Who has nothing to finish may still wait for ever, for a thread of the application's.
+        may_finish = not desired.stopping and (child.is_spent or child.role is Role.CRON)
+        since = max(child.since, child.idle_since) if may_finish else child.since
+        return since + desired.patience if since < inf else None
     return None
 
 
@@ -80,7 +95,9 @@ def _overdue(desired: Desired, children: Sequence[Child], now: float) -> Iterato
 
 def _stop(children: Sequence[Child]) -> Iterator[Action]:
     for child in children:
-        if child.state in _ACTIVE:
+        # The clerk writes down how the last jobs end.
+        is_needed = child.role is Role.CLERK and any(other.role is not Role.CLERK for other in children)
+        if child.state in (*_ACTIVE, State.MOLDING) and not is_needed:
             # A worker that is not ready serves nobody, and a mold has nothing to finish.
             is_idle = child.role is Role.MOLD or child.state is State.STARTING
             yield Kill(child.key, "stopping") if is_idle else Drain(child.key)
@@ -99,17 +116,28 @@ def _molds(desired: Desired, children: Sequence[Child], now: float) -> Iterator[
         is_stale = is_complete if is_older else mold.generation > desired.generation
         if mold.state in _ACTIVE and is_stale:
             yield Kill(mold.key, "its generation has been replaced")
+        elif mold.state in _ACTIVE and is_outdone(mold, children):
+            yield Kill(mold.key, "a worker has become the mold in its place")
 
 
 def _workers(desired: Desired, children: Sequence[Child], now: float) -> Iterator[Action]:
     workers = [child for child in children if child.role is Role.HTTP and child.state in _ACTIVE]
     leaving = sum(c.is_spent and c.role is Role.HTTP and c.state is State.DRAINING for c in children)
     may_leave = leaving < max(1, desired.http // 4)
-    others = [w for w in workers if w.generation != desired.generation or (w.is_spent and may_leave)]
+    chosen = next_mold(desired, children, now) if is_settled(desired, children) else None
+    others = [
+        w for w in workers if w.generation != desired.generation or (w.is_spent and may_leave) or w is chosen
+    ]
     current = [worker for worker in workers if worker not in others]
     ready = sum(worker.state is State.READY for worker in workers)
 
+    is_proven = any(worker.state is State.READY for worker in current)
+
     mold = _newest_mold(desired, children)
+    if current and not is_proven:
+        # Nobody knows yet whether the first successor works: who dies meanwhile is replaced by what does.
+        older = [child for child in children if child.generation < desired.generation]
+        mold = _newest_mold(desired, older) or mold
     if mold is not None and now >= desired.hold_until:
         if mold.generation == desired.generation:
             # Beside workers of another generation one more than desired may live: the successor comes
@@ -117,20 +145,19 @@ def _workers(desired: Desired, children: Sequence[Child], now: float) -> Iterato
             room = desired.http + bool(others) - len(workers)
             missing = min(desired.http - len(current), room if current else max(room, 1))
         else:
-            missing = desired.http - len(workers)
+            missing = desired.http - len(workers if is_proven else others)
         unborn = sum(not worker.is_born for worker in workers)
         for _ in range(min(missing, UNBORN_MAX - unborn)):
             yield Fork(mold.generation, Role.HTTP)
 
     # Nobody leaves whom the clients still need, nor before the desired generation has shown that it lives.
-    is_proven = any(worker.state is State.READY for worker in current)
     surplus = ready - desired.http if is_proven else 0
     for worker in sorted(others, key=lambda child: (child.generation, child.since)):
         if worker.state is State.STARTING and worker.generation > desired.generation:
             yield Kill(worker.key, "its generation has been given up")
         elif worker.state is State.READY and surplus > 0:
             surplus -= 1
-            yield Drain(worker.key)
+            yield Drain(worker.key, becomes_mold=worker is chosen)
     excess = len(current) - desired.http
     for worker in sorted(current, key=lambda child: (child.state is State.READY, child.since)):
         if excess > 0 and not others:
@@ -138,11 +165,39 @@ def _workers(desired: Desired, children: Sequence[Child], now: float) -> Iterato
             yield Drain(worker.key)
 
 
+def _cron(desired: Desired, children: Sequence[Child], now: float) -> Iterator[Action]:
+    """Never more of them than there shall be, those that are leaving included: a job is not run by two. So
+    nobody's successor is there before it has gone, and nobody goes before the generation has shown itself."""
+    if not is_settled(desired, children):
+        return
+    workers = [child for child in children if child.role is Role.CRON]
+    active = sorted((w for w in workers if w.state in _ACTIVE), key=lambda child: child.since)
+    stale = [worker for worker in active if worker.generation != desired.generation or worker.is_spent]
+    current = [worker for worker in active if worker not in stale]
+    for worker in [*stale, *current[desired.cron :]]:
+        is_idle = worker.state is State.STARTING
+        yield Kill(worker.key, "another takes its place") if is_idle else Drain(worker.key)
+    mold = _newest_mold(desired, children)
+    if mold is not None and mold.generation == desired.generation and now >= desired.hold_until:
+        for _ in range(desired.cron - len(workers)):
+            yield Fork(mold.generation, Role.CRON)
+
+
+def _clerk(desired: Desired, children: Sequence[Child], now: float) -> Iterator[Action]:
+    clerks = [child for child in children if child.role is Role.CLERK]
+    is_in_use = desired.has_clerk or any(child.role is Role.CRON for child in children)
+    if desired.has_clerk and not clerks and now >= max(desired.hold_until, desired.clerk_from):
+        yield StartClerk()
+    for clerk in clerks:
+        if clerk.state in _ACTIVE and not is_in_use:
+            yield Drain(clerk.key)
+
+
 def _newest_mold(desired: Desired, children: Sequence[Child]) -> Child | None:
-    """The mold to fork from: of the desired generation, or meanwhile of the one before it."""
+    """The mold to fork from: of the desired generation, or meanwhile of the one before it; the warmest."""
     ready = [
         child
         for child in children
         if child.role is Role.MOLD and child.state is State.READY and child.generation <= desired.generation
     ]
-    return max(ready, key=lambda mold: mold.generation, default=None)
+    return max(ready, key=lambda mold: (mold.generation, mold.warmth), default=None)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from math import inf
 
 # Ctrl-C: running requests get this long.
 QUICK = 1.0
@@ -12,6 +13,8 @@ class Role(Enum):
 
     MOLD = "mold"
     HTTP = "http"
+    CRON = "cron"
+    CLERK = "clerk"
 
 
 class State(Enum):
@@ -19,6 +22,7 @@ class State(Enum):
 
     STARTING = "starting"
     READY = "ready"
+    MOLDING = "molding"  # asked to become a mold
     DRAINING = "draining"  # asked to leave
     CUT_OFF = "cut off"  # its lifeline has ended, and so should it have
     KILLED = "killed"  # sent SIGKILL, not yet reaped
@@ -28,7 +32,8 @@ class State(Enum):
 class Child:
     """The master's record of one process. `key` is unique over the master's life; a pid is not. `is_born`:
     it has been heard of; until then it is a wish that its mold has to fulfil. `is_spent`: another shall take
-    its place."""
+    its place. `warmth`: how many of the molds that it descends from had been workers before. `served`: how
+    many requests it has answered. `idle_since`: since when it has nothing to finish, else infinity."""
 
     key: int
     role: Role
@@ -37,14 +42,22 @@ class Child:
     since: float
     is_born: bool = True
     is_spent: bool = False
+    warmth: int = 0
+    served: int = 0
+    idle_since: float = inf
 
 
 @dataclass(frozen=True)
 class Desired:
-    """What shall be: workers of this generation, so many; none at all when stopping.
+    """What shall be: workers of this generation, so many; none at all when stopping. So many of them for
+    jobs, and whether there shall be a clerk, who is of no generation, and from when on (back-off).
+    Resting: none of all these for now, but the mold, from which they come back.
 
     `hold_until` is the instant before which nothing is started (back-off). `linger` is how long a
     draining worker keeps idle connections, and `patience` how long a child may take to leave.
+
+    `refork_after`: after how many requests a worker becomes the first, the second… next mold, but none before
+    `refork_from`.
     """
 
     generation: int
@@ -54,6 +67,12 @@ class Desired:
     start_timeout: float = 60.0
     linger: float = 1.0
     patience: float = 60.0
+    cron: int = 0
+    has_clerk: bool = False
+    clerk_from: float = 0.0
+    resting: bool = False
+    refork_after: tuple[int, ...] = ()
+    refork_from: float = 0.0
 
     def stopped(self, *, is_quick: bool) -> "Desired":
         """The same, stopping; quick as after Ctrl-C, where idle connections get no time."""
@@ -68,6 +87,11 @@ class StartMold:
 
 
 @dataclass(frozen=True)
+class StartClerk:
+    pass
+
+
+@dataclass(frozen=True)
 class Fork:
     """Ask the mold of this generation for one more worker."""
 
@@ -77,9 +101,10 @@ class Fork:
 
 @dataclass(frozen=True)
 class Drain:
-    """Ask a child to finish what it does and leave."""
+    """Ask a child to finish what it does and leave, or to become a mold instead of leaving."""
 
     key: int
+    becomes_mold: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,4 +113,4 @@ class Kill:
     cause: str
 
 
-Action = StartMold | Fork | Drain | Kill
+Action = StartMold | StartClerk | Fork | Drain | Kill

@@ -91,7 +91,23 @@ def _finish(reader: Reader, flags: Flags, main: str) -> Loaded:
     settings = reader.settings(main)
     files = tuple(source.file for source in reader.sources)
     warnings = (*reader.warnings, *_oddities(settings))
-    return Loaded(settings, files, warnings, tuple(reader.sources), tuple(used))
+    loaded = Loaded(settings, files, warnings, tuple(reader.sources), tuple(used))
+    contradictions = list(_contradictions(loaded))
+    if contradictions:
+        raise ConfigError("\n".join(contradictions))
+    return loaded
+
+
+def _contradictions(loaded: Loaded) -> Iterator[str]:
+    """What can not be meant at once."""
+    workers = loaded.settings.workers
+    for lower, upper in (("min", "max"), ("count", "max"), ("min", "count")):
+        less, more = getattr(workers, lower), getattr(workers, upper)
+        if less and more and less > more:
+            here, there = (loaded.origin[f"workers.{name}"] for name in (lower, upper))
+            # Who names a range need not count.
+            cure = 'leave workers.count to "auto"' if "count" in (lower, upper) else "raise workers.max"
+            yield f"{here}: workers.{lower} = {less} is more than workers.{upper} = {more} ({there}); {cure}"
 
 
 def _oddities(settings: Settings) -> Iterator[str]:
@@ -103,6 +119,8 @@ def _oddities(settings: Settings) -> Iterator[str]:
             f"limits.memory_soft = {soft} is not below limits.memory_hard = {hard}: a worker is ended before "
             "it could be replaced"
         )
+    if settings.refork_after and not settings.preload:
+        yield "refork_after does nothing with preload = false: there is no mold that has the application"
 
 
 def addresses(settings: Settings) -> tuple[Address, ...]:

@@ -26,6 +26,9 @@ _ALSO_CALLED = {
     "working_directory": "chdir",
     "env": "environment",
     "processes": "workers.count",
+    "cheaper": "workers.min",
+    "min_workers": "workers.min",
+    "max_workers": "workers.max",
     "preload_app": "preload",
     "graceful_timeout": "stop_timeout",
     "timeout": "limits.time_real",
@@ -38,6 +41,12 @@ _ALSO_CALLED = {
     "max_requests": "limits.request",
     "min_worker_lifetime": "limits.lifetime_min",
     "max_worker_lifetime": "limits.lifetime",
+    "max_cron_threads": "cron.workers",
+    "limit_time_real_cron": "cron.limits.time_real",
+    "limit_time_cpu_cron": "cron.limits.time_cpu",
+    "crontab": "cron.jobs",
+    "job": "cron.jobs",
+    "jobs": "cron.jobs",
 }
 
 
@@ -75,20 +84,24 @@ def unknown_section(raw: tuple[str, ...]) -> str:
     """The sentence for a table that is no section."""
     import difflib
 
-    tables = [".".join(path) for path, _ in sections()] + [row.key for row in rows() if row.kind.is_table]
+    tables = {".".join(path): f"[{'.'.join(path)}]" for path, _ in sections()}
+    tables |= {row.key: f"[{row.key}]" for row in rows() if row.kind.is_table}
+    tables |= {row.key: f"[[{row.key}]]" for row in rows() if row.kind.is_tables}
     name = ".".join(raw)
     close = difflib.get_close_matches(name.lower(), tables, 1, 0.6)
     if not close and raw[-1] in _ALSO_CALLED:
         close = [table for table in tables if table == _ALSO_CALLED[raw[-1]]]
-    listed = ", ".join(f"[{table}]" for table in tables)
-    return f"unknown section [{name}]; " + (f"did you mean [{close[0]}]?" if close else f"they are {listed}")
+    listed = ", ".join(tables.values())
+    cure = f"did you mean {tables[close[0]]}?" if close else f"they are {listed}"
+    return f"unknown section [{name}]; {cure}"
 
 
 def misplaced(path: tuple[str, ...], value: Any, of: type[Any]) -> str:
     """The sentence for a value that stands where a section belongs."""
     name = ".".join(path)
     if isinstance(value, list):
-        return f"{name} is one section: write [{name}]"
+        inner = "".join(f" or [[{row.key}]]" for row in rows(of, path) if row.kind.is_tables)
+        return f"{name} is one section: write [{name}]{inner}"
     first = next(rows(of, path))
     try:
         example = first.kind.render(first.kind.parse(value))

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from ..errors import ConfigError
 from . import names
-from .lines import deepest, line_of, longest_number, syntax_error, tomllib
+from .kinds import Faults
+from .lines import Path, deepest, line_of, longest_number, syntax_error, tomllib
 from .sections import Row, Settings, build, rows, sections
 
 Flags = Mapping[str, str | Sequence[str]]
@@ -100,7 +101,7 @@ class Reader:
         self.sources.append(Source(file, "", {}))
         self._errors.append((len(self.sources), 0, f"{file}: {cause}"))
 
-    def _error(self, source: Source, path: tuple[str, ...], text: str) -> None:
+    def _error(self, source: Source, path: Path, text: str) -> None:
         line = line_of(source.text, path)
         self._errors.append((len(self.sources), line, f"{source.file}:{line}: {text}"))
 
@@ -143,6 +144,10 @@ class Reader:
         if not row.kind.is_table or not isinstance(value, dict):
             try:
                 self._values[row.path] = row.kind.parse(value)
+            except Faults as error:
+                for path, text in error.faults:
+                    self._error(source, (*raw, *path), f"{row.key}: {text}")
+                self._refused.add(row.path)
             except ValueError as error:
                 self._error(source, raw, _refused(row, value, error))
                 self._refused.add(row.path)
@@ -206,7 +211,7 @@ def _content(file: str) -> bytes:
 def _refused(row: Row, value: object, error: ValueError) -> str:
     detail = f" ({error})" if str(error) else ""
     shown = ""
-    if not row.kind.is_table:
+    if not (row.kind.is_table or row.kind.is_secret):
         try:
             text = repr(value) if not isinstance(value, bool) else str(value).lower()
         except ValueError:

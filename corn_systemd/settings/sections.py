@@ -6,19 +6,27 @@ needs, frozen. Nothing here reads a file, and the application's interpreter impo
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from .kinds import (
     ADDRESSES,
     COUNT,
     COUNT_OR_AUTO,
+    COUNT_OR_NONE,
+    COUNTS,
+    DATABASE,
+    FIELD_LINES,
     FIELD_NAME,
+    FUNCTION,
     HOSTS,
+    JOBS,
+    NICE,
     PATH,
     PATH_RULES,
     PROXIES,
     PROXY_FIELDS,
+    REQUEST_PATH,
     SIZE,
     SPAN,
     TABLE,
@@ -26,6 +34,7 @@ from .kinds import (
     USER,
     YES_NO,
     Address,
+    Job,
     Kind,
     PathLimits,
 )
@@ -81,6 +90,12 @@ def section(kind: Callable[[], T]) -> T:
     return field(default_factory=kind, metadata={"section": kind})
 
 
+def alike(of: type[Any], name: str, help: str) -> Any:
+    """Declares a setting as another section has it, kind and default, in words of its own."""
+    (model,) = (one for one in fields(of) if one.name == name)
+    return setting(model.metadata["kind"], model.default, help)
+
+
 def _metadata(
     kind: Kind[T], help: str, more: str, example: str, needs_restart: bool, flag: str | None
 ) -> dict[str, Any]:
@@ -102,9 +117,35 @@ class Workers:
         COUNT_OR_AUTO,
         0,
         'Worker processes that serve requests, each one request at a time. `"auto"` is two for each CPU the '
-        "service may use, and one more: enough to keep the CPUs busy while others wait for a database.",
+        "service may use, and one more: enough to keep the CPUs busy while others wait for a database. With "
+        "`min` or `max` it is how many there are at the start.",
+        more="The CPUs are those of its cpuset (`AllowedCPUs=`), or what time on them allows (`CPUQuota=`), "
+        "of the service and of the slices that it lies in. Where their `MemoryMax=` or `MemoryHigh=` does "
+        "not hold so many workers of `limits.memory_soft` each, there are fewer, but two at least. `corn "
+        "config` tells the number and how it came about.",
         example="4",
         flag="workers",
+    )
+    min: int = setting(
+        COUNT_OR_NONE,
+        0,
+        "The fewest workers: so many stay when there is nothing to do. 0 is `count`.",
+    )
+    max: int = setting(
+        COUNT_OR_NONE,
+        0,
+        "The most workers: one after the other is added while all are busy and requests wait, as long as "
+        "memory allows. 0 is `count`.",
+        more="More workers help where the application waits for something (a database, another service). "
+        "None is added while the service is under memory pressure (memory.pressure), or where `MemoryMax=` "
+        "or `MemoryHigh=` leaves less than the largest worker takes. `corn scale` sets a number by hand.",
+        example="16",
+    )
+    idle: float = setting(
+        SPAN,
+        60.0,
+        "How long one worker fewer must have been enough before one goes, down to `min`; then as long again "
+        "before another does. 0 is off: those that were added stay.",
     )
 
 
@@ -358,6 +399,170 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobLimits:
+    """What one run of a job may spend, and when a cron worker is replaced. A run is ended as a request is:
+    first by an exception, then its worker is killed."""
+
+    time_real: float = setting(
+        SPAN, 1800.0, "How long a run may take; a job may have a `time_real` of its own. 0 is off."
+    )
+    time_cpu: float = setting(
+        SPAN, 0.0, "How much CPU time a run may use; a job may have a `time_cpu` of its own. 0 is off."
+    )
+    memory_soft: int = alike(
+        Limits,
+        "memory_soft",
+        "A cron worker that uses more private memory finishes its run and is replaced. 0 is off.",
+    )
+    memory_hard: int = alike(
+        Limits,
+        "memory_hard",
+        "A cron worker that uses more private memory than this is ended at once, and its run has failed. 0 "
+        "is off.",
+    )
+    request: int = alike(
+        Limits,
+        "request",
+        "A cron worker that has done so many runs, give or take a tenth, is replaced. 0 is off.",
+    )
+    lifetime: float = alike(
+        Limits,
+        "lifetime",
+        "A cron worker that has lived for so long finishes its run and is replaced. 0 is off.",
+    )
+    grace: float = alike(
+        Limits,
+        "grace",
+        "How long a run may go on after that exception, before its worker is killed. 0 is off: there is no "
+        "second stage.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cron:
+    """Jobs: functions of the application that are called by the clock, in workers of their own."""
+
+    workers: int = setting(
+        COUNT_OR_NONE,
+        1,
+        "Worker processes that run jobs, each one at a time. 0 is off: no job is run here.",
+    )
+    nice: int = setting(
+        NICE,
+        10,
+        "How far jobs stand back behind requests when both want the CPU, from 0 (not at all) to 19 (see "
+        "nice(1)).",
+    )
+    give_up: int = setting(
+        COUNT,
+        5,
+        "A job that has failed so many times in a row is suspended until `corn job resume`. 0 is off.",
+        more="After each failure it is held back for a while, twice as long as after the one before: from "
+        "30 seconds to an hour.",
+    )
+    jobs: tuple[Job, ...] = setting(
+        JOBS,
+        (),
+        "The jobs: each `[[cron.jobs]]` has a `name`, a function to `call`, and a `schedule` or `every`.",
+        more="`schedule` is five fields as in crontab(5): minute, hour, day of the month, month, day of "
+        "the week (where neither day begins with `*`, one of them is enough); or `@hourly`, `@daily` "
+        "or `@midnight`, `@weekly`, `@monthly`, `@yearly` or `@annually`. It is told by the clocks of "
+        "`timezone`, for example `Europe/Berlin`, without it by the machine's. When clocks are "
+        "changed, a job whose hour begins with `*` goes by the time that passes; any other is run "
+        "once, at the end of the hour that is left out and in the first of the two that are alike. "
+        "`every` is a duration instead of a schedule, in step with 1970-01-01 00:00 UTC. `args` is a "
+        "list of what the function is called with, or a table of its parameters. If the last run has "
+        'not ended when the next is due, `overlap = "skip"` leaves it out, and `"queue"` runs it '
+        "afterwards (one, not more). Of runs that were missed while the service was down, the last is "
+        "made up for at the start, unless `catch_up = false`. `jitter` is a duration: each run begins "
+        "up to so much later, always the same for the same run, but before the next. `enabled = "
+        "false` turns a job off. `time_real` and `time_cpu` are limits of its own. While a run lasts, "
+        "`CORN_JOB` and `CORN_RUN` in its environment are the names of both; what it prints is in the "
+        "journal under them (`journalctl CORN_JOB=clear-sessions`). Of what a run changes in its process the "
+        "current directory, the umask and the handlers of signals are put back after it; what is in memory, "
+        "and the environment, stays. A function of the application may be declared in its code instead: "
+        '`@corn_systemd.job("17 3 * * *")`, with the same keys as '
+        "arguments (twice on one function: with a `name` each); a job of the file goes before one of the "
+        "same name in the code. A Django project's management command is `call = "
+        '"corn_systemd.contrib.django:command"` with `args = ["clearsessions"]`.',
+        example='[{name = "clear-sessions", schedule = "17 3 * * *", call = "shop.jobs:clear_sessions"}]',
+        flag=None,
+    )
+    poll: str = setting(
+        FUNCTION,
+        "",
+        "A function of a framework that keeps its jobs in a database: it looks for them, runs what is due, "
+        "and says when it wants to be called again.",
+        more="It returns a number of seconds, None for when it is woken, or either of them with a file "
+        "descriptor that wakes it (an int, or whatever has a fileno(), such as a connection that has said "
+        "LISTEN): `return 60, connection`. It runs in one of the cron workers, as a job does, under the "
+        "limits of `[cron.limits]`; when it fails, it is called again after a second, then two, and so on "
+        "up to a minute.",
+        example='"shop.jobs:poll"',
+        flag=None,
+    )
+    lock: str = setting(
+        DATABASE,
+        "",
+        "The PostgreSQL database by which several machines with the same instance share its jobs: each due "
+        "run is done by one of them, once. A URL, or a connection string such as `host=db dbname=corn`.",
+        more="It takes the package python3-psycopg, and the server itself, not a pooler such as PgBouncer. "
+        "corn makes a table there, `corn_runs`, and says what to do where it may not. Machines belong "
+        "together by the name of their instance; all of them must have the same jobs. While the database "
+        "is away no run begins, those that last go on, and HTTP too. A run that somebody asks for by hand "
+        "is done where it was asked for. The address may hold a password: then the file must not be "
+        "readable for everybody (`chmod o= FILE`), or it goes into a file of its own that the address "
+        "names (`passfile=/etc/corn/shop.pgpass`).",
+        example='"postgresql://corn@db.example/corn"',
+        flag=None,
+    )
+    retries: int = setting(
+        COUNT,
+        1,
+        "How many times a run that machines share is begun again when the machine that runs it is lost; "
+        "after that it has failed. 0: never.",
+        more="The database tells that a machine is gone: at once where it has only ended, after 20 seconds "
+        "where its network or its power has failed. It then has 15 seconds to come back, and goes on with "
+        "its run if it does; else another begins the run, and the first one is ended there as soon as it "
+        "can see that.",
+    )
+    limits: JobLimits = section(JobLimits)  # noqa: RUF009
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reload:
+    """What new code must have answered before a reload lets the first old worker go. A start asks nothing: it
+    has nothing to go back to, and a check that fails because a database is not up yet would keep it down."""
+
+    check: str = setting(
+        REQUEST_PATH,
+        "",
+        "A path, `/health` for example, for which the first worker of a reload is asked by GET: if the "
+        "status is 500 or more, or there is no answer, the reload has failed and nothing has changed. "
+        "Without it, a worker that has started is believed.",
+        more="The worker gets the request as it gets any other, but over a connection of the master's own, "
+        "and takes in no client before it has passed. The answer is over when it ends its connection. Ask "
+        "for something that needs what your requests need (the database, a template), and not for a page "
+        "that redirects whoever asks: 301 is below 500.",
+        example='"/health"',
+    )
+    check_timeout: float = setting(
+        SPAN,
+        10.0,
+        "How long that answer may take; then the reload has failed. 0 is off: `start_timeout`, which goes "
+        "on beside it, is the only limit.",
+    )
+    check_headers: tuple[str, ...] = setting(
+        FIELD_LINES,
+        (),
+        "Header fields of that request. Without a `Host` it is the first of `http.hosts`, else `localhost`: "
+        "name yours if the application refuses others.",
+        more="Fields such as `X-Forwarded-Proto` are believed here, whatever `http.trusted_proxies` says.",
+        example='["Host: shop.example", "X-Forwarded-Proto: https"]',
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One instance. `name` comes from the name of its file, it is not a key."""
 
@@ -418,6 +623,27 @@ class Settings:
         "within milliseconds and share memory. `false`: each worker imports it for itself, for applications "
         "that start threads or open connections when they are imported.",
     )
+    refork_after: tuple[int, ...] = setting(
+        COUNTS,
+        (),
+        "After how many requests a worker becomes the process that the others are forked from, so that they "
+        "share what its requests have loaded: a first worker after the first number, one of those that were "
+        "forked from it after the second, and so on. Without it, never.",
+        more="That worker hands its clients to the others, and all the others are then replaced, a quarter "
+        "of them at most at once, when they have finished their requests; jobs run in children of it, too. "
+        "It is for applications that are not done when they are imported: that load modules and templates, "
+        "or fill caches, at their first requests. A reload starts anew. Threads do not survive a fork, and a "
+        "connection must not be shared: a worker that has either, or child processes, is replaced and not "
+        "made the mold, which the journal tells; another is asked after ten minutes. Let the application "
+        "close what it has open before a fork, as Django does with its databases by "
+        "`os.register_at_fork(before=django.db.connections.close_all)`. Sockets for datagrams may stay, and "
+        "files are not looked at: an open one shares its position, and one of SQLite must be closed. What a "
+        "worker has drawn or noted down for itself alone, the state of a random generator (but for that of "
+        "the module `random`) or its pid, its children would all have: renew it by "
+        "`os.register_at_fork(after_in_child=...)`. Each of them runs at its end what had been registered "
+        "with `atexit` by then. Where `preload = false` there is nothing to share.",
+        example="[50, 200, 1000]",
+    )
     start_timeout: float = setting(
         SPAN,
         60.0,
@@ -430,6 +656,37 @@ class Settings:
         "How long running requests may take to finish when the service stops or a worker is replaced; then "
         "they are ended.",
     )
+    idle_exit: float = setting(
+        SPAN,
+        0.0,
+        "After so long without a request, an open connection or a job, and if no job is due for as long from "
+        "then, the instance ends, and takes neither memory nor a process; the next connection starts it "
+        "again, or its next job, and nothing is lost. 0 is off.",
+        more="systemd's socket unit holds the sockets meanwhile: `systemctl daemon-reload`, which makes a "
+        "drop-in from this key, then `systemctl enable --now corn@shop.socket`; enable `corn@shop` "
+        "instead, or too, to have it run from boot on. `systemctl stop corn@shop` then ends the instance "
+        "until the next connection, as systemctl says; `systemctl stop corn@shop.socket corn@shop` stops "
+        "it for good (all instances: `systemctl stop 'corn@*.socket' corn`). While it sleeps `systemctl "
+        "reload` has nothing to reload and says so, where `try-reload-or-restart` is content: it starts "
+        "with the code and the settings that are there then. If it can not start, each connection is a new "
+        "attempt, and gets 503. When it goes to sleep a timer is made, `corn@shop.timer`, which starts it "
+        "before its next job is due (`systemctl list-timers`): by 30 s, by `idle_exit` if that is less, "
+        "but by no less than 4 s and twice what its start took. If the instance fails to start then, it is "
+        "tried again every 5 minutes. That timer ends with `corn@shop.socket`, and is made again when it "
+        "is opened, as at a boot; one with jobs in its file that was not asleep is started a few seconds "
+        "later, and sleeps again. Where all jobs are declared in the code, enable `corn@shop`, not its "
+        "socket alone. Who stops the service while it is awake, but not its socket, stops its jobs as "
+        "well, until it is started, somebody connects or the socket is opened again. A job that is new in "
+        "the file counts from the next start on. An instance with a job more often than every two "
+        "`idle_exit` never sleeps (`corn check` says so). It stays awake while `cron.poll` is set, as "
+        "nobody would wake it for that, while the clerk has trouble with the ledger or the database, while "
+        "the settings in its file are in error, and where corn has had to bind a socket itself: the "
+        "journal says so. Idle keep-alive connections count as open, and a health check as a request. In "
+        "units of your own set CORN_WOKEN_BY (see corn(1)).",
+        example='"10min"',
+        needs_restart=True,
+        flag=None,
+    )
     environment: Mapping[str, str] = setting(
         TABLE,
         {},
@@ -441,6 +698,8 @@ class Settings:
     workers: Workers = section(Workers)  # noqa: RUF009
     http: Http = section(Http)  # noqa: RUF009
     limits: Limits = section(Limits)  # noqa: RUF009
+    cron: Cron = section(Cron)  # noqa: RUF009
+    reload: Reload = section(Reload)  # noqa: RUF009
 
 
 def rows(of: type[Any] = Settings, above: tuple[str, ...] = ()) -> Iterator[Row]:
@@ -479,6 +738,18 @@ def value_of(settings: object, row: Row) -> Any:
     return settings
 
 
+def limits_of(settings: Settings, job: Job | None = None) -> Limits:
+    """What one run of a job, or of any job, may spend: its own limits, those of [cron.limits], and for what
+    neither has those of [limits], but for paths."""
+    of = settings.cron.limits
+    limits = replace(settings.limits, path=(), **{one.name: getattr(of, one.name) for one in fields(of)})
+    if job is not None and job.time_real is not None:
+        limits = replace(limits, time_real=job.time_real)
+    if job is not None and job.time_cpu is not None:
+        limits = replace(limits, time_cpu=job.time_cpu)
+    return limits
+
+
 def as_message(settings: Settings) -> dict[str, Any]:
     """The settings as JSON can carry them over a lifeline; from_message() is the other side."""
     plain = _plain(settings)
@@ -499,7 +770,16 @@ def from_message(message: Mapping[str, Any]) -> Settings:
     listen = tuple(Address(**address) for address in message["listen"])
     limits = message["limits"]
     path = tuple(PathLimits(**rule) for rule in limits["path"])
-    return build(Settings, {**message, "listen": listen, "limits": {**limits, "path": path}})
+    cron = message["cron"]
+    jobs = tuple(map(job_from_message, cron["jobs"]))
+    changed = {"listen": listen, "limits": {**limits, "path": path}, "cron": {**cron, "jobs": jobs}}
+    return build(Settings, {**message, **changed})
+
+
+def job_from_message(message: Mapping[str, Any]) -> Job:
+    """A job, of what asdict() has made of it and JSON has carried."""
+    args = message["args"]
+    return Job(**{**message, "args": tuple(args) if isinstance(args, list) else args})
 
 
 def build(of: type[T], values: Mapping[str, Any]) -> T:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 
 class Verb(NamedTuple):
-    """`arguments` is as a synopsis shows it, `help` one line, `text` paragraphs for the manual."""
+    """`arguments` is as a synopsis shows it, `help` one line, `text` paragraphs for the manual. One of the
+    `deeds` follows the verb, where it has any."""
 
     name: str
     arguments: str
@@ -16,6 +17,7 @@ class Verb(NamedTuple):
     takes_instance: bool = True
     takes_settings: bool = False
     options: tuple[tuple[str, str], ...] = ()
+    deeds: tuple[tuple[str, str], ...] = ()
 
 
 VERBS = (
@@ -53,6 +55,8 @@ VERBS = (
             "what it would do; or all errors at once, each with file and line, and status 78. Besides the "
             "values it looks for what they name: the interpreter, the directory, the user, the groups of "
             "sockets, and for instances that want the same address. It starts nothing.",
+            "Of each job in the file it says when it is due next, three times, by the clocks of its time "
+            "zone. Jobs that the application declares are not among them: `corn jobs` shows those.",
         ),
     ),
     Verb(
@@ -76,6 +80,42 @@ VERBS = (
         options=(("--json", "the same as JSON"),),
     ),
     Verb(
+        "jobs",
+        "NAME|FILE",
+        "print the jobs of an instance, when they run next and how they ran last",
+        (
+            "Asks a running instance for its jobs, those of its file and those that the application declares "
+            "(origin: code): when each runs next, whether it runs now, is paused, or is suspended as it has "
+            "failed too often, how it ran last, and what that took. Its memory is what the worker has grown "
+            "by, or given back; of a run that was killed neither that nor its CPU time is known. Times are "
+            "of the machine's time zone. What keeps all jobs from beginning is told first.",
+            "All that a job has printed and all that became of it is in the journal: `journalctl "
+            "CORN_JOB=clear-sessions`.",
+        ),
+        options=(("--json", "everything that is known as JSON, instants in seconds since 1970"),),
+    ),
+    Verb(
+        "job",
+        "run|pause|resume NAME|FILE JOB",
+        "run a job by hand, pause it, or take it up again",
+        (
+            "Does something about one job of a running instance. `run` is for every job, also for one that "
+            "is disabled, paused or suspended, but not while it runs: then the status is 1. A pause outlasts "
+            "reloads and restarts.",
+            "With `--wait` what the job prints comes to standard output line by line, how it ended to "
+            "standard error, and the status is the job's: 0 if it is done, `n` after `SystemExit(n)`, 1 if "
+            "it has failed otherwise or was killed; 75 if the instance is stopping or has gone. Ctrl-C ends "
+            "the waiting, not the job. Whoever is stopped for more than a second (Ctrl-Z) gets no more "
+            "lines; the journal has them.",
+        ),
+        options=(("--wait", "with `run`: wait for its end"),),
+        deeds=(
+            ("run", "have a job run now"),
+            ("pause", "leave a job out until it is resumed; a run that lasts goes on"),
+            ("resume", "take up a job again that was paused, or suspended after failures"),
+        ),
+    ),
+    Verb(
         "reload",
         "NAME|FILE",
         "bring up new code and settings, and wait for the outcome",
@@ -86,6 +126,17 @@ VERBS = (
             "Interrupting it does not cancel the reload. A change of `listen` or `user` takes a restart.",
         ),
         options=(("--wait", "wait for the outcome; it always does, the option says so aloud"),),
+    ),
+    Verb(
+        "scale",
+        "NAME|FILE N|auto",
+        "have another number of workers until the next reload",
+        (
+            "Has a running instance start workers, or ask some to leave, until there are N. Who leaves "
+            "finishes its request, and its clients are served by the others. N may lie outside `workers.min` "
+            "and `workers.max`, and neither load nor memory changes it. A reload that succeeds goes back to "
+            "the settings; so does `auto`.",
+        ),
     ),
 )
 
@@ -108,6 +159,11 @@ SIGNALS = (
         "`stop_timeout` is killed.",
     ),
     ("SIGHUP", "Reload, as `corn reload` does, but nobody is told the outcome except the journal."),
+    (
+        "SIGTTIN, SIGTTOU",
+        "One worker more, or one fewer, as `corn scale` would have it. `corn run` ignores them: a terminal "
+        "sends them as well.",
+    ),
 )
 
 ENVIRONMENT = (
@@ -121,6 +177,15 @@ ENVIRONMENT = (
         "Where state goes, and how often the watchdog wants to be fed; see sd_notify(3).",
     ),
     (
+        "CORN_WOKEN_BY",
+        "The units that start the service again when it has ended, separated by blanks: without "
+        "it `idle_exit` has no effect. The socket unit must stay then. With a timer among them jobs are no "
+        "obstacle: to sleep, the master writes to the file `wake` in STATE_DIRECTORY in which second since "
+        "1970 it wants to be started for the next one, and ends with status 0; somebody must heed that, as "
+        "`corn-wake@NAME.service` does for `corn@NAME.service`. It removes the file when it serves again, or "
+        "is stopped. corn-generator sets it.",
+    ),
+    (
         "RUNTIME_DIRECTORY",
         "Where the control socket lies (set by the unit). Without it, `$XDG_RUNTIME_DIR/corn/NAME/`, else a "
         "private directory in /tmp.",
@@ -128,6 +193,11 @@ ENVIRONMENT = (
     (
         "CACHE_DIRECTORY",
         "Where long bodies of requests wait (set by the unit). Without it, `/var/tmp`.",
+    ),
+    (
+        "STATE_DIRECTORY",
+        "Where the ledger of jobs lies (set by the unit). Without it, `$XDG_STATE_HOME/corn/NAME/`, else "
+        "`~/.local/state/corn/NAME/`.",
     ),
     (
         "JOURNAL_STREAM",
@@ -144,6 +214,11 @@ FILES = (
         "/run/corn/NAME/control",
         "The control socket: HTTP over a unix socket, for whoever may write to it. For example `curl "
         "--unix-socket /run/corn/NAME/control http://corn/status`.",
+    ),
+    (
+        "/var/lib/corn/NAME/ledger",
+        "What is known of each job: the run that lasts, the last one, how many there were. A line for each "
+        "change, with a checksum; on the disk before a run begins.",
     ),
     ("/usr/share/doc/corn-systemd/examples/example.toml", "All settings with their defaults, commented."),
 )

@@ -52,6 +52,7 @@ class Journal:
         self._instance = instance
         self._path = path
         self._socket: socket.socket | None = None
+        self._stderr = _STDERR
         self._dropped = 0
         self._is_cut = False  # whether the last line on standard error has no end
         if path is not None:
@@ -83,9 +84,14 @@ class Journal:
             text = f"{text}\n{detail.rstrip()}"
         self._send(message.priority, text, message.id, values)
 
-    def write(self, priority: int, text: str) -> None:
+    def write(self, priority: int, text: str, **values: object) -> None:
         """Writes text that is no row of the table."""
-        self._send(priority, text, "", {})
+        self._send(priority, text, "", values)
+
+    def keep_stderr(self) -> None:
+        """Standard error is about to lead elsewhere: lines go on to where it leads now."""
+        if self._socket is None and self._stderr == _STDERR:
+            self._stderr = os.dup(_STDERR)
 
     def _send(self, priority: int, text: str, message_id: str, values: dict[str, object]) -> None:
         if self._dropped and self._entry(
@@ -145,18 +151,18 @@ class Journal:
         if self._is_cut:
             line = b"\n" + line
         for start in range(0, len(line), _PIECE):
-            if not _write_now(line[start : start + _PIECE]):
+            if not _write_now(self._stderr, line[start : start + _PIECE]):
                 self._is_cut = self._is_cut or start > 0
                 return False
             self._is_cut = False
         return True
 
 
-def _write_now(piece: bytes) -> bool:
+def _write_now(fd: int, piece: bytes) -> bool:
     """Writes to standard error without a wait: its other end may be a pipe that nobody reads."""
     poll = select.poll()
-    poll.register(_STDERR, select.POLLOUT)
+    poll.register(fd, select.POLLOUT)
     try:
-        return poll.poll(0) == [(_STDERR, select.POLLOUT)] and os.write(_STDERR, piece) == len(piece)
+        return poll.poll(0) == [(fd, select.POLLOUT)] and os.write(fd, piece) == len(piece)
     except OSError:
         return False

@@ -25,7 +25,7 @@ class Message:
 INSTANCE_READY = Message(
     id="71e8d8648bd343f79b2575fee90c4481",
     priority=INFO,
-    text="ready: {workers} workers serve {app} on {listen}, {milliseconds} ms after the start",
+    text="ready: {app} on {listen}, {milliseconds} ms after the start, http workers: {workers}",
     fields=("workers", "app", "listen", "milliseconds", "generation"),
     explain="The first worker of the instance has said that it is ready; systemd has been told (READY=1).",
 )
@@ -49,6 +49,47 @@ INSTANCE_STOPPED = Message(
     explain="All workers have gone. Nothing of the instance is left running.",
 )
 
+INSTANCE_SLEEPS = Message(
+    id="ac3ce6651c76434292a5d2f4c204bf4d",
+    priority=INFO,
+    text="idle: ends until {until}",
+    fields=("listen", "until"),
+    explain=(
+        "For idle_exit there was no request and no connection was open, and no job is due for as long from "
+        "then. Whoever comes now waits in the backlog of the socket unit, and is answered when systemd has "
+        "started the instance for him; a little before its next job is due corn@INSTANCE.timer starts it "
+        "(systemctl list-timers). To start it by hand: systemctl start corn@INSTANCE; to stop it for good: "
+        "systemctl stop corn@INSTANCE.socket corn@INSTANCE."
+    ),
+)
+
+INSTANCE_WOKEN = Message(
+    id="a628168cd4bf440e80be57be4c74d0ab",
+    priority=INFO,
+    text="woken: {request} was answered {milliseconds} ms after the service was started",
+    fields=("milliseconds", "request", "request_id", "wait_us"),
+    explain=(
+        "A connection was waiting when systemd started the instance, as a rule because it slept (idle_exit). "
+        "The time is that from the start of the process to the end of the first answer: the interpreter, the "
+        "import of the application, and the request itself. CORN_WAIT_US is how long that request has waited "
+        "for its worker, which is known on TCP."
+    ),
+)
+
+INSTANCE_STAYS_AWAKE = Message(
+    id="d9ae72b921f0472d9a1306d320baa8bd",
+    priority=WARNING,
+    text="idle_exit has no effect for now: {cause}",
+    fields=("cause",),
+    explain=(
+        "The instance would end when nobody uses it, but it would be missed. Where systemd does not hold its "
+        "sockets, or would close them, run: systemctl daemon-reload && systemctl stop corn@INSTANCE.socket "
+        "corn@INSTANCE && systemctl start corn@INSTANCE. For cron.poll nobody would start it: give jobs an "
+        "instance of their own, without idle_exit, and set cron.workers = 0 here. Where its file is in "
+        "error, mend it (corn check INSTANCE)."
+    ),
+)
+
 INSTANCE_REFUSED = Message(
     id="fe18dcbbda584b938fa0a151da536649",
     priority=ERR,
@@ -58,7 +99,8 @@ INSTANCE_REFUSED = Message(
         "The instance ended with exit status 78 before it served anything: its settings are wrong or its "
         "application can not be imported. The entry holds all errors, or the traceback. Mend the cause, "
         "then: systemctl start corn@INSTANCE. Until then its socket does not listen, so that waiting "
-        "clients do not start it over and over."
+        "clients do not start it over and over; with idle_exit it does, and each client is a new attempt, "
+        "which gets 503."
     ),
 )
 
@@ -116,6 +158,34 @@ MOLD_UNFIT = Message(
     ),
 )
 
+MOLD_RENEWED = Message(
+    id="ff9b469f94f64cd5b3b78fb59294356f",
+    priority=INFO,
+    text="http worker {slot} (pid {pid}) has become the mold of generation {generation} after {requests} "
+    "requests",
+    fields=("slot", "pid", "generation", "requests"),
+    explain=(
+        "By refork_after a worker that has served so many requests takes the place of the process that the "
+        "workers are forked from. The workers are now replaced, a quarter of them at most at once, and share "
+        "what it has loaded."
+    ),
+)
+
+REFORK_REFUSED = Message(
+    id="3ee0e2bd216d4b84961709f85c1c2a8d",
+    priority=WARNING,
+    text="the {role} process (pid {pid}) of generation {generation} can not make way for a warmer mold: "
+    "{cause}",
+    fields=("role", "pid", "generation", "cause"),
+    explain=(
+        "A worker that becomes the mold (refork_after) must have no threads, no connections and no "
+        "processes of its own: they would not survive a fork, or all workers would talk over one "
+        "connection. Let the application end and close them before a fork, by "
+        "os.register_at_fork(before=...) (see corn.toml(5)), or set refork_after = []. Another worker is "
+        "asked after ten minutes."
+    ),
+)
+
 WORKER_DIED = Message(
     id="c68a683d0efe4d9cab3f465143257829",
     priority=WARNING,
@@ -135,17 +205,32 @@ WORKER_KILLED = Message(
     explain="corn itself ended this worker, for the cause that the entry names.",
 )
 
+WORKER_STUCK = Message(
+    id="215c5d3b3da3440da253e7fce11c97f5",
+    priority=ERR,
+    text="http worker {slot} (pid {pid}) has heeded nothing for {seconds} s, and was ended: {cause}",
+    fields=("slot", "pid", "generation", "seconds", "cause"),
+    explain=(
+        "While anybody has clients each worker is asked every few seconds whether it is there. "
+        "This one was in no request, to which limits.time_real applies, and did not answer: it was stopped "
+        "by a signal or a debugger, or code in C has kept the interpreter's lock in another thread (then the "
+        "entry holds the stacks of all threads). Its clients were given to the others, and another worker "
+        "takes its place."
+    ),
+)
+
 WORKERS_DIE_YOUNG = Message(
     id="8c73e7933bbc49d0a586317fdbb8ee7c",
     priority=ERR,
     text=(
-        "{count} workers of generation {generation} ended within moments of their start, the last by "
+        "{count} processes of generation {generation} ended within moments of their start, the last by "
         "{cause}; next try in {delay} s"
     ),
     fields=("count", "generation", "cause", "delay"),
     explain=(
-        "Workers that end as soon as they are started are started again more and more slowly, up to every "
-        "30 s."
+        "Processes that end as soon as they are started are started again more and more slowly, up to every "
+        "30 s, and for as long as it takes; the status line of the unit says so meanwhile. The first few are "
+        "told of one by one, then each try by one entry like this. A reload with mended code tries at once."
     ),
 )
 
@@ -364,6 +449,30 @@ WORKER_RETIRES = Message(
     ),
 )
 
+WORKERS_SCALED = Message(
+    id="3bb63a23b7134a60832b609774e83f93",
+    priority=INFO,
+    text="http workers scaled from {before} to {workers}: {cause}",
+    fields=("workers", "before", "cause"),
+    explain=(
+        "The number of workers has changed, by what there is to do (workers.min, workers.max, workers.idle), "
+        "or because somebody has asked for it (corn scale, SIGTTIN, SIGTTOU). Who leaves finishes its "
+        "request and hands its clients to the others."
+    ),
+)
+
+SCALING_REFUSED = Message(
+    id="9733227eb2144a939da1a24728551513",
+    priority=WARNING,
+    text="all http workers ({workers}) are busy and requests wait, but memory allows no more: {cause}",
+    fields=("workers", "cause"),
+    explain=(
+        "workers.max allows another worker, but memory does not. It is tried again, and this is said once "
+        "until there is one more worker or one fewer. More memory helps (systemctl set-property "
+        "corn@INSTANCE MemoryMax=), or smaller workers (limits.memory_soft replaces those that have grown)."
+    ),
+)
+
 GROUPS_REFUSED = Message(
     id="ebe8f14cdba141c2947d53c5f8a59a4a",
     priority=WARNING,
@@ -411,5 +520,166 @@ REQUESTS_STALE = Message(
         "All workers were busy for so long that nobody may wait for these requests any more. More workers "
         "(workers.count) help where the application waits, faster code or more CPUs where it computes. "
         "CORN_REQUEST is the last of them and CORN_WAIT_US how long it waited. Said at most every 10 s."
+    ),
+)
+
+JOB_STARTED = Message(
+    id="00a95e0524b34387a091589e0a49ddde",
+    priority=INFO,
+    text="job {job}: started",
+    fields=("job", "run", "slot"),
+    explain=(
+        "A run of a job has begun. CORN_RUN is its name, the job's with the instant at which it was due; all "
+        "that it prints is in the journal under CORN_JOB and CORN_RUN."
+    ),
+)
+
+JOB_FINISHED = Message(
+    id="b4de4818f6ff4ca798e21e725ca4df22",
+    priority=INFO,
+    text="job {job}: finished after {real} s, {cpu} s of CPU time, {growth} MiB of memory",
+    fields=("job", "run", "real", "cpu", "growth", "slot"),
+    explain="A run of a job has come to its end. `corn jobs INSTANCE` shows the last run of each job.",
+)
+
+JOB_FAILED = Message(
+    id="9b6a3bbd3be3424ca30fcad2d2693a90",
+    priority=ERR,
+    text="job {job}: failed after {real} s: {error}",
+    fields=("job", "run", "real", "cpu", "growth", "error", "limit", "slot"),
+    explain=(
+        "The function of the job has raised, with the traceback that follows. CORN_LIMIT names the limit, if "
+        "it was interrupted for that. It is not run again for the same instant; when the next is due it is, "
+        "unless it has failed as often as cron.give_up allows."
+    ),
+)
+
+JOB_BROKEN = Message(
+    id="3aea5c9d4cd34105bec8a1c02b36e003",
+    priority=WARNING,
+    text="job {job}: it can not be called: {cause}",
+    fields=("job", "cause"),
+    explain=(
+        "The application has been imported, and what the job is to call is not there, or can not be "
+        "imported. Each run will fail until `call` or the application is mended and the instance reloaded."
+    ),
+)
+
+JOB_KILLED = Message(
+    id="4351aa36eb0e4cff901e13c0c14d2558",
+    priority=ERR,
+    text="job {job}: killed after {real} s: {cause}",
+    fields=("job", "run", "real", "cause", "limit", "slot", "pid"),
+    explain=(
+        "The run of a job has ended with its worker: it was over a limit and did not come back when it was "
+        "interrupted, or its process crashed, or was killed. Python stacks follow where they could be had. "
+        "It is not run again for the same instant."
+    ),
+)
+
+JOB_SKIPPED = Message(
+    id="75266b3018ad4239a56e98089a597933",
+    priority=NOTICE,
+    text="job {job}: not run at {due}: {cause}",
+    fields=("job", "due", "cause"),
+    explain=(
+        'A run was due that will not be. With overlap = "queue" one run waits for the end of the last; a '
+        "job that takes longer than the time between its runs wants a longer one."
+    ),
+)
+
+JOB_MISSED = Message(
+    id="2f997e0cbde646c5b5ed62417991d5ce",
+    priority=WARNING,
+    text="job {job}: missed from {due} to {until}",
+    fields=("job", "due", "until"),
+    explain=(
+        "The service was down, or its machine asleep, when these runs were due. With catch_up = true the "
+        "last of what was missed is made up for by one run, and that one is not told of here."
+    ),
+)
+
+JOB_HELD_BACK = Message(
+    id="cb74a039cb9a4c83b8db1d7d27dc8279",
+    priority=WARNING,
+    text="job {job}: held back until {until}, it has failed {failures} times in a row",
+    fields=("job", "failures", "until"),
+    explain="Runs that are due before are left out, so that a job that fails does nothing else all the time.",
+)
+
+JOB_SUSPENDED = Message(
+    id="f4ac8ea57b634dd3a66fc9ff337e9a62",
+    priority=ERR,
+    text="job {job}: suspended, it has failed {failures} times in a row; corn job resume brings it back",
+    fields=("job", "failures"),
+    explain=(
+        "The job has failed as often as cron.give_up allows. It is not run any more until somebody says "
+        "`corn job resume INSTANCE JOB`; `journalctl CORN_JOB=JOB` tells what it failed of."
+    ),
+)
+
+JOB_ELSEWHERE = Message(
+    id="8138d9b3481f4bda82488eb91a5e75d8",
+    priority=INFO,
+    text="job {job}: the run of {due} is {owner}'s",
+    fields=("job", "due", "owner"),
+    explain="Another machine runs it, or has done so: the machines share cron.lock.",
+)
+
+JOBS_STOPPED = Message(
+    id="0a777ea036894af585a1152563f41929",
+    priority=ERR,
+    text="jobs can not begin: {cause}",
+    fields=("about", "cause"),
+    explain=(
+        "A run begins only when its claim is on the disk (in the ledger, in the state directory) and, with "
+        "cron.lock, in the database. It is tried again until it can be; due runs wait. HTTP goes on."
+    ),
+)
+
+JOBS_GO_ON = Message(
+    id="2c5897c03cae47cca1eac546af6dc881",
+    priority=NOTICE,
+    text="jobs go on: the {about} is at hand again",
+    fields=("about",),
+    explain="What had kept jobs from beginning is over.",
+)
+
+LEDGER_TORN = Message(
+    id="b61df61b0c924b51af19b1722fa599eb",
+    priority=WARNING,
+    text="{count} lines of {path} are torn and do not count",
+    fields=("count", "path"),
+    explain=(
+        "The machine, or its disk, has stopped while corn wrote what is known of a job. Each line has a "
+        "checksum, and what a run was claimed by was on the disk before it began: the last whole line of "
+        "each job counts."
+    ),
+)
+
+LEDGER_UNREADABLE = Message(
+    id="ab8f0e5dcb4742d3948f7c9508f20150",
+    priority=ERR,
+    text="nothing is known of earlier runs: {cause}",
+    fields=("cause",),
+    explain="Jobs are due from now on; whatever was missed before is not made up for.",
+)
+
+JOB_DISBELIEVED = Message(
+    id="29b415ba76234e1aa1aecc0060a698d1",
+    priority=WARNING,
+    text="job {job}: its last run was at {until}, which is to come; it is due from now on",
+    fields=("job", "until"),
+    explain="The clock was wrong when it was written, and has been put back since by more than a day.",
+)
+
+CLERK_DIED = Message(
+    id="24d31382eb4b47a4afd4300e03fc51dd",
+    priority=WARNING,
+    text="the clerk (pid {pid}) died: {cause}",
+    fields=("pid", "cause"),
+    explain=(
+        "The process that writes the ledger of jobs and holds their locks has ended. Another is started; "
+        "runs whose lock in a database went with it are ended when another machine has taken them over."
     ),
 )

@@ -5,11 +5,15 @@ what will be said again soon is not.
 Nothing here decides when: readiness and pings are earned by the master.
 """
 
+import errno
 import os
 import time
 from collections.abc import MutableMapping
 
 import sdnotify
+
+# unix(7): who listened is gone, and the datagram socket belongs to nobody any more.
+_GONE = (errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN)
 
 
 class Notifier:
@@ -63,7 +67,14 @@ class Notifier:
         if self._socket is None:
             return True
         try:
-            self._socket.send(lines)
+            try:
+                self._socket.send(lines)
+            except OSError as error:
+                if error.errno not in _GONE:
+                    raise
+                # Somebody else may listen there by now.
+                self._socket.connect(self._address.replace("@", "\0", 1))
+                self._socket.send(lines)
         except OSError:
             return False
         return True
@@ -79,13 +90,14 @@ class Notifier:
         """Asks for `seconds` more, from now, to start, reload or stop."""
         return self.send(EXTEND_TIMEOUT_USEC=int(seconds * 1e6))
 
-    def alive(self, now: float) -> bool:
+    def alive(self, now: float) -> bool | None:
         """Sends what could not be sent before, and pings the watchdog when half of its interval has gone by
-        since the last ping. False when the manager takes nothing."""
+        since the last ping. Whether the manager takes it; None when there was nothing to send."""
+        had_unsent = self.has_unsent
         if not self._catch_up():
             return False
         if not self.watchdog_interval or now - self._pinged_at < self.watchdog_interval:
-            return True
+            return had_unsent or None
         self._pinged_at = now
         return self.send(WATCHDOG=1)
 

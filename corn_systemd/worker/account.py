@@ -7,6 +7,7 @@ worker are on the scoreboard in any case.
 import os
 import time
 
+from ..limits.growth import mebibytes
 from ..slot import Slot
 from ..systemd import messages
 from ..systemd.journal import Journal
@@ -24,18 +25,17 @@ class Account:
         self._journal = journal
         self._began_at = self._cpu = 0.0
         self._memory = 0
-        self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
 
     def begin(self) -> None:
         """The application is about to be called."""
-        self._began_at, self._cpu, self._memory = time.monotonic(), time.process_time(), self._resident()
+        self._began_at, self._cpu, self._memory = time.monotonic(), time.process_time(), resident_bytes()
 
     def end(self, exchange: Exchange, remote: str, request_id: str, wait: float) -> None:
         """It has returned; what the rest of a suspended answer takes is in the sums alone."""
         real = time.monotonic() - self._began_at
         if real < self._after:
             return
-        cpu, growth = time.process_time() - self._cpu, self._resident() - self._memory
+        cpu, growth = time.process_time() - self._cpu, grown_bytes(self._memory)
         status = str(exchange.page) if exchange.page else exchange.line.text[9:12] if exchange.line else "-"
         self._journal.emit(
             messages.REQUEST_SERVED,
@@ -45,7 +45,7 @@ class Account:
             status=status,
             real=f"{real:.3f}",
             cpu=f"{cpu:.3f}",
-            growth=f"{growth / 2**20:+.1f}",
+            growth=mebibytes(growth),
             sent=exchange.sent,
             real_us=int(real * 1e6),
             cpu_us=int(cpu * 1e6),
@@ -54,7 +54,18 @@ class Account:
             slot=self._slot.number + 1,
         )
 
-    def _resident(self) -> int:
-        """Bytes of resident memory that belong to no file (proc_pid_statm(5))."""
-        _size, resident, shared, *_ = os.pread(self._statm, 128, 0).split()
-        return (int(resident) - int(shared)) * _PAGE
+
+def resident_bytes() -> int:
+    """This process's resident memory that belongs to no file (proc_pid_statm(5)); some 10 µs. 0 where
+    there is no descriptor to read it with."""
+    try:
+        with open("/proc/self/statm", "rb", buffering=0) as file:
+            _size, resident, shared, *_ = file.read().split()
+    except OSError:
+        return 0
+    return (int(resident) - int(shared)) * _PAGE
+
+
+def grown_bytes(before: int) -> int:
+    """By how much it has grown since it was `before`; 0 where one of both is not known."""
+    return (resident_bytes() or before) - before if before else 0

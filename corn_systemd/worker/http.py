@@ -38,6 +38,7 @@ SHARE_EVERY = 0.05
 GIVE_EVERY = 0.02
 # So much of a round without waiting counts as listening; the rest is the application's time.
 ROUND_MAX = 0.25
+OPENED = "opened"
 
 
 class HttpWorker(Reception):
@@ -74,16 +75,31 @@ class HttpWorker(Reception):
         shortest = min(self.keepalive, self.head_timeout, self.body_pace.timeout, self.write_timeout)
         self._tick = min(TICK, shortest / 4)
         self._is_leaving = False
+        self._is_open = True
+        """Whether clients may come in."""
         self._leave_at = self._give_until = inf
         """When it asks its idle clients to leave, and until when it tries to give them to others."""
         self._leaves_to_others = False
         """Whether others go on serving its clients when it leaves."""
         self._reason = ""
+        self.becomes_mold = False
+        """Whether it is to be a mold when it has left its clients."""
 
     # The loop.
 
+    def be_checked(self) -> None:
+        """Answers what the master asks by a connection of its own, and nobody else, until it says "open"."""
+        self._epoll.register(self._lifeline.fileno(), select.EPOLLIN)
+        self._is_open = False
+        self._lifeline.send("loaded")
+        self._loop()
+        self._epoll.unregister(self._lifeline.fileno())
+        if self._reason == OPENED:
+            self._is_open, self._reason = True, ""
+
     def serve(self) -> str:
-        """Serves until the master says "drain", which ends as "drained", or is gone: "orphaned"."""
+        """Serves until the master says "drain", which ends as "drained", or is gone: "orphaned". Behind it
+        the thread that helps has ended."""
         self._epoll.register(self._lifeline.fileno(), select.EPOLLIN)
         self._accept_more(True)
         self._take_more(True)
@@ -183,7 +199,7 @@ class HttpWorker(Reception):
         for connection in [one for one in self._connections.values() if one.deadline <= clock]:
             if not connection.is_queued:
                 connection.overdue()
-        if not self._is_leaving:
+        if self._is_open and not self._is_leaving:
             # Once more, where there was no descriptor left.
             self._accept_more(True)
             self._take_more(True)
@@ -193,7 +209,15 @@ class HttpWorker(Reception):
     def _heed(self) -> None:
         try:
             while (message := self._lifeline.receive()) is not None:
-                if message.kind == "drain":
+                if message.kind == "check":
+                    self.take_in_master(socket.socket(fileno=message.fds[0]))
+                elif message.kind == "ping":
+                    self._slot.hear()
+                elif message.kind == "open" and not self._is_open:
+                    self._reason = OPENED
+                elif message.kind == "drain":
+                    # Said again, it is to leave for good.
+                    self.becomes_mold = bool(message.fields.get("becomes_mold"))
                     self._is_leaving = True
                     self._leave_at = time.monotonic() + float(message.fields.get("linger", 0.0))
                     self._give_until = self._leave_at

@@ -33,9 +33,10 @@ def be_no_safer() -> None:
         pass
 
 
-def become_subreaper() -> None:
-    """Orphans among our descendants become our children from now on, and so do not outlive us unseen."""
-    if _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+def become_subreaper(yes: bool = True) -> None:
+    """Orphans among our descendants become our children from now on, and so do not outlive us unseen; or they
+    do no more."""
+    if _libc.prctl(PR_SET_CHILD_SUBREAPER, int(yes), 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 

@@ -5,15 +5,19 @@ import traceback
 
 from ..errors import LimitExceeded
 
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-# Where corn's own code lies: what stands there is not the application's.
-OURS = os.path.dirname(os.path.dirname(_HERE)) + os.sep
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_THEIRS = _OURS + "contrib" + os.sep
+
+
+def is_ours(filename: str) -> bool:
+    """Whether a file is corn's own code; what stands in its contrib/ is the application's."""
+    return filename.startswith(_OURS) and not filename.startswith(_THEIRS)
 
 
 def describe(error: BaseException) -> tuple[str, str]:
     """(one line, the traceback from the application's first frame on) of what an application raised."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_HERE):
+    while trace is not None and is_ours(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
     whole = traceback.TracebackException(type(error), error, trace)
     _cut(whole)
@@ -25,7 +29,7 @@ def _cut(whole: traceback.TracebackException) -> None:
     at: traceback.TracebackException | None = whole
     while at is not None:
         if at.exc_type is not None and issubclass(at.exc_type, LimitExceeded):
-            while at.stack and at.stack[-1].filename.startswith(OURS):
+            while at.stack and is_ours(at.stack[-1].filename):
                 at.stack.pop()
         at = at.__cause__ or at.__context__
 

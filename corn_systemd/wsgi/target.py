@@ -11,13 +11,14 @@ from typing import Any
 
 from ..errors import AppError
 from .environ import Application
-from .failure import OURS
+from .failure import is_ours
 
 __all__ = ["Application", "load"]
 
 
-def load(target: str) -> Application:
-    """The application that `target` names: `module`, `module:name`, `module:a.part`, `module:factory()`.
+def load(target: str, what: str = "an application") -> Application:
+    """The application, or `what` else is to be called, that `target` names: `module`, `module:name`,
+    `module:a.part`, `module:factory()`.
 
     Without a name it is `application`. A factory's arguments may be literals. AppError has one line for a
     human and, when the application itself failed, the traceback without corn's own frames.
@@ -34,7 +35,8 @@ def load(target: str) -> Application:
         try:
             found = getattr(found, part)
         except AttributeError:
-            raise AppError(f"{module_name} has no {path!r}{_hint(module, path)}") from None
+            hint = _hint(module, path) if what == "an application" else ""
+            raise AppError(f"{module_name} has no {path!r}{hint}") from None
         except BaseException as error:  # a module's own __getattr__ (PEP 562)
             raise _cannot("find", target, error) from error
     if is_factory:
@@ -43,7 +45,7 @@ def load(target: str) -> Application:
         except BaseException as error:
             raise _cannot("call", target, error) from error
     if not callable(found):
-        raise AppError(f"{target} is a {type(found).__name__}, which cannot be called as an application")
+        raise AppError(f"{target} is a {type(found).__name__}, which cannot be called as {what}")
     application: Application = found
     return application
 
@@ -86,7 +88,7 @@ def _without_ours(trace: TracebackType | None) -> TracebackType | None:
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
         is_import = name.startswith("<frozen importlib") or name == importlib.__file__
-        if not (name.startswith(OURS) or is_import):
+        if not (is_ours(name) or is_import):
             break
         trace = trace.tb_next
     return trace

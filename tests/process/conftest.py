@@ -29,7 +29,7 @@ def shop(tmp_path: Path) -> Iterator[Start]:
         made.append(corn)
         corn.write("site.py" if app == "" else "shop.py", app)
         listen = ", ".join(f'"{address(sock)}"' for sock in corn.sockets)
-        top, _, sections = settings.partition("[")
+        top, _, sections = f"\n{settings}".partition("\n[")
         corn.write(
             "shop.toml",
             f'app = "shop:application"\nchdir = "{directory}"\nlisten = [{listen}]\n{top}\n'

@@ -99,8 +99,10 @@ class Engine:
         path: Path | None = None,
         proxy_protocol: bool = False,
         relay: Relay | None = None,
+        is_checked: bool = False,
         **settings: Any,
     ) -> None:
+        """`is_checked`: it serves nobody but the master before that says "open"."""
         self.listener = socket.socket(family)
         address: Any = str(path) if path else ("::1" if family == socket.AF_INET6 else "127.0.0.1", 0)
         self.listener.bind(address)
@@ -124,10 +126,13 @@ class Engine:
             nudge_fd=self.nudge_fd,
             addresses=[where(self.listener, Address("", proxy_protocol=proxy_protocol))],
         )
+        self.is_checked = is_checked
         self.reason = ""
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
+        if self.is_checked:
+            self.worker.be_checked()
         self.reason = self.worker.serve()
 
     def __enter__(self) -> "Engine":

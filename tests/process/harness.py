@@ -18,6 +18,7 @@ import textwrap
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,13 +82,33 @@ class Corn:
         self.entries: list[dict[str, str]] = []
         self.states: list[dict[str, str]] = []
         self.process: subprocess.Popen[bytes] | None = None
-        self._notify = self._datagrams("notify")
-        self._journal = self._datagrams("journal")
+        self._written = int(time.time()) - 100_000
+        self._heard: dict[str, socket.socket] = {}
+        for name in ("notify", "journal"):
+            self._bind(name)
 
-    def _datagrams(self, name: str) -> socket.socket:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    def _bind(self, name: str) -> None:
+        sock = self._heard[name] = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         sock.bind(str(self.directory / name))
-        return sock
+
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """The socket "notify" or "journal" is gone within the `with`, and another is there behind it."""
+        self._heard.pop(name).close()
+        (self.directory / name).unlink()
+        try:
+            yield
+        finally:
+            self._bind(name)
+
+    @contextmanager
+    def unread(self, name: str) -> Iterator[None]:
+        """Nobody reads that socket within the `with`, so that it is soon full."""
+        sock = self._heard.pop(name)
+        try:
+            yield
+        finally:
+            self._heard[name] = sock
 
     # Setting up
 
@@ -96,6 +117,9 @@ class Corn:
         path = self.directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text))
+        # Python takes compiled code for that of a file which is as long, and was written in the same second.
+        self._written += 1
+        os.utime(path, (self._written, self._written))
         return path
 
     def start(self) -> "Corn":
@@ -105,6 +129,7 @@ class Corn:
             "NOTIFY_SOCKET": str(self.directory / "notify"),
             "CORN_JOURNAL_SOCKET": str(self.directory / "journal"),
             "RUNTIME_DIRECTORY": str(self.directory),
+            "STATE_DIRECTORY": str(self.directory / "state"),
             "CORN_TEST_TOKEN": self.token,
             **self.environment,
         }
@@ -124,11 +149,18 @@ class Corn:
         )
         return self
 
+    def restart(self) -> "Corn":
+        """Starts it again after its end, with nothing heard yet."""
+        self.take_in()
+        self.entries.clear()
+        self.states.clear()
+        return self.start().ready()
+
     # Waiting
 
     def _pump(self, wait: float) -> None:
         """Takes in what has come on both sockets, waiting at most so long for the first of it."""
-        ready, _, _ = select.select([self._notify, self._journal], [], [], max(0.0, wait))
+        ready, _, _ = select.select([*self._heard.values()], [], [], max(0.0, wait))
         for sock in ready:
             data, ancillary, _flags, _address = sock.recvmsg(1 << 20, 1024)
             for level, kind, fds in ancillary:
@@ -136,7 +168,7 @@ class Corn:
                     for fd in array.array("i", fds):
                         data = data or os.pread(fd, 1 << 24, 0)
                         os.close(fd)
-            if sock is self._journal:
+            if sock is self._heard.get("journal"):
                 self.entries.append(parse_entry(data))
             else:
                 lines = [line.partition("=") for line in data.decode().splitlines()]
@@ -144,7 +176,7 @@ class Corn:
 
     def take_in(self) -> None:
         """Takes in all that has come."""
-        while select.select([self._notify, self._journal], [], [], 0)[0]:
+        while select.select([*self._heard.values()], [], [], 0)[0]:
             self._pump(0)
 
     def until(self, question: Callable[[], Any], what: str, deadline: float = DEADLINE) -> Any:
@@ -193,18 +225,27 @@ class Corn:
         assert self.process is not None
         return self.process.pid
 
-    def report(self) -> dict[str, Any]:
-        """GET /status at the control socket."""
+    def ask(self, question: str) -> tuple[int, bytes]:
+        """(status, body) of what the control socket answers to `GET /status` and its like."""
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(DEADLINE)
         client.connect(str(self.directory / "control"))
-        client.sendall(b"GET /status HTTP/1.1\r\nHost: corn\r\n\r\n")
+        client.sendall(f"{question} HTTP/1.1\r\nHost: corn\r\n\r\n".encode())
         with client, client.makefile("rb") as file:
-            value: dict[str, Any] = json.loads(file.read().partition(b"\r\n\r\n")[2])
+            head, _, body = file.read().partition(b"\r\n\r\n")
+        return int(head.split()[1]), body
+
+    def report(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.ask("GET /status")[1])
         return value
 
-    def workers(self, state: str = "ready") -> list[dict[str, Any]]:
-        return [p for p in self.report()["processes"] if p["role"] == "http" and p["state"] == state]
+    def job(self, name: str) -> dict[str, Any]:
+        """What is known of a job."""
+        jobs: list[dict[str, Any]] = json.loads(self.ask("GET /jobs")[1])["jobs"]
+        return next(job for job in jobs if job["name"] == name)
+
+    def workers(self, state: str = "ready", role: str = "http") -> list[dict[str, Any]]:
+        return [p for p in self.report()["processes"] if p["role"] == role and p["state"] == state]
 
     def processes(self) -> list[int]:
         """All living processes of this instance, wherever they are: by a variable they inherit."""
@@ -256,9 +297,7 @@ class Corn:
             left = self.processes()
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
-        self._notify.close()
-        self._journal.close()
-        for sock in self.sockets:
+        for sock in (*self._heard.values(), *self.sockets):
             sock.close()
 
 

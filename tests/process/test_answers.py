@@ -293,3 +293,16 @@ def test_a_signal_that_the_application_has_taken_for_itself_is_no_failure_of_the
     client.sendall(get("/nap"))
     assert read_all(client).startswith(b"HTTP/1.1 504 ")
     assert corn.expects(messages.REQUEST_LOST)["CORN_CAUSE"] == "signal 35"
+
+
+def test_who_crashes_after_it_was_to_be_interrupted_has_crashed(shop: Start) -> None:
+    nap = "        time.sleep(600)\n"
+    code = (
+        "        import ctypes\n        try:\n            time.sleep(600)\n"
+        "        except BaseException:\n            ctypes.string_at(0)\n"
+    )
+    corn = shop(APP.replace(nap, code), '[limits]\ntime_real = "300ms"\n')
+    client = connect(corn.sockets[0])
+    client.sendall(get("/nap"))
+    assert read_all(client).startswith(b"HTTP/1.1 502 ")
+    assert corn.expects(messages.REQUEST_LOST)["CORN_CAUSE"].startswith("signal SIGSEGV")

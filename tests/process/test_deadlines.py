@@ -104,4 +104,5 @@ def test_what_a_request_has_taken_is_told_and_summed_up(shop: Start) -> None:
     assert row["sent_bytes"] > 2
     sent = row["sent_bytes"]
     assert corn.get("/burn").text == "{}"
-    assert corn.workers()[0]["sent_bytes"] == sent + 2
+    # It is summed up when the answer has left.
+    corn.until(lambda: corn.workers()[0]["sent_bytes"] == sent + 2, "the sum")

@@ -1,11 +1,13 @@
 """The Django application of the demo: by its own tests, and behind corn with wsgiref.validate between."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from corn_systemd.systemd import messages
 from examples import demo
 
 from .conftest import Start
@@ -40,6 +42,21 @@ def manage(venv: Path, data: Path, *words: str) -> str:
 def test_the_guest_book_passes_its_own_tests(venv: Path, tmp_path: Path) -> None:
     assert "OK" in manage(venv, tmp_path, "test")
     assert "No changes" in manage(venv, tmp_path, "makemigrations", "--check", "--dry-run")
+
+
+def test_a_management_command_is_a_job(venv: Path, tmp_path: Path, shop: Start) -> None:
+    data = tmp_path / "data"
+    manage(venv, data, "migrate", "-v", "0")
+    job = 'name = "harvest"\nevery = "1h"\ncall = "corn_systemd.contrib.django:command"\nargs = ["harvest"]'
+    settings = f'python = "{venv}"\n[environment]\nDEMO_DATA = "{data}"\n[[cron.jobs]]\n{job}\n'
+    corn = shop(VALIDATED, settings)
+    corn.until(lambda: corn.workers(role="cron"), "a cron worker")
+    status, body = corn.ask("POST /jobs/harvest/run?wait=1")
+    assert status == 200
+    line, outcome = map(json.loads, filter(None, body.splitlines()))
+    assert "harvested" in line["line"] or "no cob is full yet" in line["line"]
+    assert outcome["outcome"] == "done"
+    assert not corn.told(messages.JOB_BROKEN)
 
 
 def test_wsgiref_finds_nothing_between_corn_and_django(venv: Path, tmp_path: Path, shop: Start) -> None:

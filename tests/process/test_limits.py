@@ -188,6 +188,57 @@ def is_told(corn: Corn, row: Row, pid: int) -> None:
     assert not corn.told(messages.WORKER_DIED) and not corn.told(messages.WORKER_KILLED)
 
 
+BUSY = r"""
+import signal, time
+
+STACKS = {signal.SIGRTMIN + 3}
+
+def swallow():
+    # Long after both stages have been due: as on a machine on which others are running.
+    until = time.monotonic() + 0.5
+    while True:
+        try:
+            while time.monotonic() < until:
+                pass
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STACKS)
+        except BaseException:
+            pass
+
+def application(environ, start_response):
+    signal.pthread_sigmask(signal.SIG_BLOCK, STACKS)
+    swallow()
+"""
+
+
+def test_the_stacks_of_who_does_not_come_to_write_them_at_once_are_waited_for(shop: Start) -> None:
+    corn = shop(BUSY, "[limits]\ntime_real = '200ms'\ngrace = '200ms'\n", workers=1)
+    client = connect(corn.sockets[0])
+    client.sendall(get("/"))
+    assert read_head(client).startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")
+    assert " in swallow\n" in corn.expects(messages.REQUEST_TAKEN_OVER)["MESSAGE"]
+    client.close()
+
+
+STOPPED = """
+import os, signal
+
+def halt():
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+def application(environ, start_response):
+    halt()
+"""
+
+
+def test_who_has_stopped_itself_is_taken_over_without_its_stacks(shop: Start) -> None:
+    corn = shop(STOPPED, "[limits]\ntime_real = '200ms'\ngrace = '200ms'\n", workers=1)
+    client = connect(corn.sockets[0])
+    client.sendall(get("/"))
+    assert read_head(client).startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")
+    assert " in halt\n" not in corn.expects(messages.REQUEST_TAKEN_OVER)["MESSAGE"]
+    client.close()
+
+
 WRAPPED = r"""
 import time
 

@@ -117,7 +117,7 @@ def test_a_worker_over_the_hard_limit_is_ended_and_its_client_answered(shop: Sta
     hog.sendall(get("/hog"))
     head, _, body = read_all(hog).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n") and b"\r\nRetry-After: 1\r\n" in head
-    assert body == b"503 Service Unavailable: the request took too much memory\n"
+    assert body == b"503 Service Unavailable: the server used too much memory\n"
     ended_at = time.monotonic()
     neighbour.sendall(get("/"))
     assert int(read_until(neighbour, b"\n").rpartition(b"\r\n\r\n")[2]) != pid
@@ -240,7 +240,8 @@ def test_a_worker_whose_dead_children_nobody_waits_for_is_replaced(shop: Start) 
 
 
 def test_what_an_import_has_left_is_there_for_all_workers(shop: Start) -> None:
-    app = APP + "\nsubprocess.run([sys.executable, '-c', DAEMON])\n"
+    # It has become a daemon, in two steps, before the import is over.
+    app = APP + "\nsubprocess.run([sys.executable, '-c', DAEMON])\ntime.sleep(0.5)\n"
     corn = shop(app, "[limits]\nrequest = 1\n", workers=1)
     (daemon,) = corn.until(lambda: sleepers(corn), "the daemon")
     pid = pid_of(corn, "/child")

@@ -41,8 +41,10 @@ def swallow():
             pass
 
 def hog():
+    # Not in HELD: what outlives its time would be counted against whoever is next.
+    held = []
     while True:
-        HELD.append(bytearray(b"x" * (4 << 20)))
+        held.append(bytearray(b"x" * (4 << 20)))
         time.sleep(0.002)
 
 CODES = {
@@ -198,7 +200,7 @@ class Crowd:
         if len(body) < length:
             return True
         status = int(_HEAD.findall(head)[0])
-        if status not in STATUSES[client.code] or len(body) > length:
+        if status not in STATUSES[client.code] | {504} or len(body) > length:
             self.wrong.append(f"{client.code}: {client.came[:200]!r}")
         self.outcomes[f"{client.code} {status}"] += 1
         # Not before it has said all: what it still sends would be the next request.
@@ -222,14 +224,32 @@ def torture(shop: Start, requests: int, weights: dict[str, float], workers: int 
     return corn, crowd
 
 
+def is_late_by_the_machine_alone(corn: Corn, crowd: Crowd) -> bool:
+    """Whether all whose code is quick, and who got 504 all the same, are told of as over the limit of time:
+    300 ms are soon over where others take the processors. Prints how many; they are few."""
+    count = 0
+    for code in (code for code, statuses in STATUSES.items() if 504 not in statuses):
+        told = [
+            one
+            for message in (messages.REQUEST_INTERRUPTED, messages.REQUEST_TAKEN_OVER)
+            for one in corn.told(message)
+            if one["CORN_REQUEST"].endswith(f" /{code}") and one["CORN_LIMIT"].startswith("time_")
+        ]
+        if crowd.outcomes[f"{code} 504"] > len(told):
+            return False
+        count += crowd.outcomes[f"{code} 504"]
+    print(f"{count} late by the machine alone")
+    return count <= crowd.outcomes.total() / 100
+
+
 def lost(crowd: Crowd) -> int:
     return sum(n for kind, n in crowd.outcomes.items() if kind.endswith(("unanswered", "cut")))
 
 
 def told_apart(corn: Corn) -> tuple[int, int]:
     """How many connections were told of as lost: in the middle of a request or an answer, with workers in
-    which C code held the interpreter's lock; and by crashes before the master, on a busy machine, had looked.
-    Nobody else may have lost any."""
+    which C code held the interpreter's lock; and by crashes before the master had looked, or the worker had
+    handed on what was half read (it has 0.1 s for it), on a busy machine. Nobody else may have lost any."""
     locked = early = 0
     for entry in corn.told(messages.CONNECTIONS_LOST):
         count = int(entry["CORN_COUNT"])
@@ -237,7 +257,8 @@ def told_apart(corn: Corn) -> tuple[int, int]:
             *corn.told(messages.REQUEST_TAKEN_OVER, pid=entry["CORN_PID"]),
             *corn.told(messages.REQUEST_LOST, pid=entry["CORN_PID"]),
         ]
-        if end["CORN_ANSWER"].endswith("younger than a tick"):
+        is_crash = end["CORN_REQUEST"].endswith((" /crash", " /exit"))
+        if end["CORN_ANSWER"].endswith("younger than a tick") or is_crash:
             early += count
         else:
             assert end["CORN_REQUEST"].endswith(" /locked"), entry["MESSAGE"]
@@ -253,10 +274,11 @@ def test_every_request_gets_exactly_one_answer(shop: Start, requests: int) -> No
     corn, crowd = torture(shop, requests, {**HARMLESS, **HARMFUL})
     assert corn.stop() == 0
     assert not crowd.wrong
+    assert is_late_by_the_machine_alone(corn, crowd), crowd.outcomes
     locked, early = told_apart(corn)
     print(
         f"{max(0, lost(crowd) - locked - early)} unanswered; told apart: {locked} half-way beside a locked "
-        f"neighbour, {early} by what crashed before the master looked"
+        f"neighbour, {early} by what crashed before it was seen to"
     )
     assert lost(crowd) <= locked + early, crowd.outcomes
     assert early <= requests / 20, "the master does not look"
@@ -268,6 +290,7 @@ def test_what_a_crash_faster_than_a_tick_loses_is_told(shop: Start) -> None:
     corn, crowd = torture(shop, 5_000, {**HARMLESS, **HARMFUL, "crash-now": 1})
     assert corn.stop() == 0
     assert not crowd.wrong
+    assert is_late_by_the_machine_alone(corn, crowd), crowd.outcomes
     own = crowd.outcomes["crash-now unanswered"]
     assert own > 10
     told = sum(int(entry["CORN_COUNT"]) for entry in corn.told(messages.CONNECTIONS_LOST))

@@ -20,7 +20,7 @@ def reload(corn: Corn) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
 
 

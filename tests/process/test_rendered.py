@@ -1,5 +1,7 @@
 """The rendered documents before the programs that read them: man, journalctl and bash."""
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -41,24 +43,38 @@ def test_the_catalogue_is_one_that_journalctl_takes(tmp_path: Path) -> None:
     assert all(" corn-systemd: " in line for line in listed)
 
 
-def completed(*words: str) -> set[str]:
+def completed(*words: str, **more: str) -> set[str]:
     script = (
         f"source {DOCS}/corn.bash-completion; compopt() {{ :; }}; "
         'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _corn; printf "%s\\n" "${COMPREPLY[@]}"'
     )
-    done = run("bash", "-c", script, "bash", "corn", *words)
+    done = run("bash", "-c", script, "bash", "corn", *words, **more)
     assert done.stderr == ""
     return set(done.stdout.split())
 
 
 def test_bash_completes_verbs_and_flags() -> None:
     assert completed("re") == {"reload"}
-    assert completed("run", "--work") == {"--workers"}
+    assert completed("run", "--workers-m") == {"--workers-min", "--workers-max"}
     assert completed("run", "--no-p") == {"--no-preload"}
     assert completed("config", "--j") == {"--json"}
     assert completed("run", "--workers", "") == set()
     assert "docs" in completed("run", "--chdir", "do")
     assert "pyproject.toml" in completed("check", "pypro")
+
+
+def test_bash_completes_what_may_be_done_about_a_job_and_the_jobs_of_the_instance(tmp_path: Path) -> None:
+    report = {"now": 1, "jobs": [{"name": "tidy", "last": {"detail": "name"}}, {"name": "mail"}]}
+    (tmp_path / "jobs").write_text(json.dumps(report, indent=2))
+    program = tmp_path / "corn"
+    program.write_text(f'#!/bin/sh\n[ "$*" = "jobs shop --json" ] && cat {tmp_path}/jobs\n')
+    program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    assert completed("job", "") == {"run", "pause", "resume"}
+    assert "pyproject.toml" in completed("job", "run", "pypro")
+    assert completed("job", "run", "shop", "--w", PATH=path) == {"--wait"}
+    assert completed("job", "run", "shop", "", PATH=path) == {"tidy", "mail"}
+    assert completed("job", "run", "other", "", PATH=path) == set()
 
 
 def test_the_door_of_render_tells_drift_from_sameness(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
-"""What a worker does that runs out of file descriptors."""
+"""What workers do that run out of file descriptors."""
 
 import time
 
 from corn_systemd.systemd import messages
 
-from .conftest import Start
+from .conftest import HELLO, Start
 from .harness import connect
+from .world import no_descriptors
 
 # `/room?3` leaves so many file descriptors and no more.
 ROOM = """
@@ -66,3 +67,33 @@ def test_without_descriptors_those_who_are_there_are_served_and_others_as_soon_a
     assert corn.get().text == "hello"
     assert corn.stop() == 0
     assert len(corn.told(messages.ACCEPT_FAILED)) == 1, "told again and again"
+
+
+def test_a_worker_that_accounts_for_requests_serves_those_who_are_there_without_descriptors(
+    shop: Start,
+) -> None:
+    corn = shop(HELLO, '[http]\nlog_slow = "1ms"', workers=1)
+    (worker,) = corn.workers()
+    with connect(corn.sockets[0]) as client:
+        for _ in range(2):
+            client.sendall(get("/"))
+            assert client.recv(65536).endswith(b"hello")
+            with no_descriptors(corn, worker["pid"]):
+                client.sendall(get("/"))
+                assert client.recv(65536).endswith(b"hello")
+    assert corn.workers()[0]["pid"] == worker["pid"]
+
+
+def test_a_job_that_there_are_no_descriptors_for_fails_with_that_cause_and_its_worker_stays(
+    shop: Start,
+) -> None:
+    job = '[[cron.jobs]]\nname = "works"\ncall = "shop:work"\nevery = "1h"\n'
+    corn = shop(HELLO + "\ndef work():\n    pass\n", job, workers=1)
+    (worker,) = corn.until(lambda: corn.workers(role="cron"), "a cron worker")
+    with no_descriptors(corn, worker["pid"]):
+        assert corn.ask("POST /jobs/works/run")[0] == 202
+        assert "Too many open files" in corn.expects(messages.JOB_FAILED, job="works")["MESSAGE"]
+    corn.until(lambda: corn.job("works")["runs"] == 1, "its end")
+    assert corn.ask("POST /jobs/works/run?wait=1")[0] == 200
+    corn.expects(messages.JOB_FINISHED, job="works")
+    assert [one["pid"] for one in corn.workers(role="cron")] == [worker["pid"]]

@@ -58,3 +58,16 @@ def test_what_an_idle_connection_costs_is_a_row_of_the_memory_table() -> None:
     cells = {"idle": {"one": Cell([700.2, 731.4, 900.0])}}
     text = markdown([ONE, TWO], [], cells, {}, {}, FACTS)
     assert "| one idle keep-alive connection, bytes (PSS) | 731 | – |" in text
+
+
+def test_who_ends_while_the_memory_of_a_tree_is_added_up_has_none() -> None:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    try:
+        # It has ended, and is still in the tree.
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        assert pid in cost.tree(os.getpid())
+        assert cost.tree_bytes(os.getpid()) > 1_000_000
+    finally:
+        os.waitpid(pid, 0)

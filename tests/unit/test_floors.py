@@ -25,6 +25,8 @@ FLOORS = {
     "wsgi": 1,
     "wsgi.target": 2,
     "policy": 1,
+    "cron": 1,
+    "cron.local": 2,
     "scoreboard": 2,
     "slot": 2,
     "lifeline": 2,
@@ -39,9 +41,13 @@ FLOORS = {
     "limits": 1,
     "limits.cgroup": 2,
     "limits.memory": 2,
+    "limits.allotment": 2,
     "__main__": 6,
     "deadlines": 0,
-    "": 1,
+    "declarations": 1,
+    "clerk": 3,
+    "contrib": 1,
+    "": 2,
 }
 # Named exceptions: (importer, imported) on one floor.
 SIDEWAYS = {("wsgi", "http"), ("relay", "lifeline"), ("scoreboard", "slot")}
@@ -50,10 +56,16 @@ PURE = (
     "errors",
     "settings.kinds",
     "settings.sections",
+    "settings.workers",
     "systemd.messages",
     "http",
     "policy",
+    "cron.zone",
+    "cron.schedule",
+    "cron.events",
+    "cron.agenda",
     "limits.verdict",
+    "limits.growth",
     "limits.paths",
     "limits.retirement",
     "wsgi.environ",
@@ -66,9 +78,9 @@ IMPURE_MODULES = {
 
 # What runs in the application's interpreter: the standard library alone.
 WORKER_SIDE = (
-    "", "deadlines", "errors", "settings.kinds", "settings.sections", "systemd.messages",
-    "systemd.journal", "http", "limits.cgroup", "limits.paths", "wsgi", "scoreboard", "slot", "lifeline",
-    "relay", "roster", "signals", "policy.share", "worker", "mold",
+    "", "deadlines", "declarations", "errors", "settings.kinds", "settings.sections", "systemd.messages",
+    "systemd.journal", "http", "limits.cgroup", "limits.growth", "limits.paths", "wsgi", "scoreboard",
+    "slot", "lifeline", "relay", "roster", "signals", "policy.share", "worker", "mold",
 )  # fmt: skip
 LEAN = {
     "asyncio",

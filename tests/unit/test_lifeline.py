@@ -12,6 +12,19 @@ def ends() -> tuple[Lifeline, Lifeline]:
     return mine, Lifeline(theirs)
 
 
+def test_one_end_knows_that_the_other_is_gone_when_it_has_heard_all() -> None:
+    mine, theirs = Lifeline.pair()
+    child = Lifeline(theirs)
+    assert not mine.is_over()
+    child.send("last", words="x")
+    child.close()
+    assert not mine.is_over(), "there is something to hear"
+    message = mine.receive()
+    assert message is not None and message.kind == "last"
+    assert mine.is_over()
+    mine.close()
+
+
 def test_a_message_arrives_whole_with_its_fields(ends: tuple[Lifeline, Lifeline]) -> None:
     mine, theirs = ends
     mine.send("fork", key=3, role="http")

@@ -25,6 +25,18 @@ def test_what_a_worker_writes_is_read_through_another_mapping(tmp_path: Path) ->
     assert not slot.view().is_busy and slot.view().state == "draining"
 
 
+def test_what_requests_have_taken_counts_while_they_run() -> None:
+    slot = Scoreboard.create(1).slot(0)
+    slot.claim(1, 1, "http")
+    assert slot.spent(5.0) == (0.0, 0.0)
+    slot.begin(3, "id-1", "GET", "/", now=10.0, wait=0.5)
+    assert slot.spent(12.0) == (2.0, 0.5)
+    slot.end(13.0, 5)
+    assert slot.spent(20.0) == (3.0, 0.5)
+    slot.begin(3, "id-2", "GET", "/", now=21.0, wait=0.25)
+    assert slot.spent(21.5) == (3.5, 0.75)
+
+
 def test_a_slot_that_is_claimed_again_has_forgotten_its_last_owner() -> None:
     slot = Scoreboard.create(1).slot(0)
     slot.claim(1, 1, "http")

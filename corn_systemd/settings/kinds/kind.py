@@ -17,7 +17,9 @@ class Kind(Generic[T]):
     metavar: str
     repeatable = False
     is_table = False  # entries are merged one by one, and never repeated in a message: they may be secret
+    is_tables = False  # a list of tables: [[…]], and errors that tell which
     is_path = False
+    is_secret = False  # never repeated in a message, and shown as public() has it
     is_switch = False  # a flag without a value, and one with no- before it
 
     def parse(self, value: object) -> T:
@@ -31,6 +33,19 @@ class Kind(Generic[T]):
     def render(self, value: T) -> str:
         """The value as TOML; parse() makes the same of it."""
         raise NotImplementedError
+
+    def public(self, value: T) -> T:
+        """The same without what is nobody's business; it need not mean anything any more."""
+        return value
+
+
+class Faults(ValueError):
+    """All that is wrong within one value: each fault with its path below the value (as the file writes the
+    keys, and the numbers of tables), and its sentence."""
+
+    def __init__(self, faults: Sequence[tuple[tuple[str | int, ...], str]]) -> None:
+        super().__init__("; ".join(text for _, text in faults))
+        self.faults = tuple(faults)
 
 
 def quoted(text: str) -> str:

@@ -25,6 +25,7 @@ _LIMITS = tuple(one.name for one in fields(PathLimits) if one.name != "match")
 class PathRules(Kind[tuple[PathLimits, ...]]):
     expects = 'tables, for example [[limits.path]] with match = "/report/*" and time_real = "10min"'
     metavar = "RULES"
+    is_tables = True
 
     def parse(self, value: object) -> tuple[PathLimits, ...]:
         if isinstance(value, dict):

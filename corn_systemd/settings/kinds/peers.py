@@ -96,6 +96,22 @@ class FieldName(Kind[str]):
         return quoted(value)
 
 
+class FieldLines(Texts):
+    """Header fields with their values, as they stand in a request."""
+
+    expects = 'a list of header fields, for example ["Host: shop.example"]'
+    metavar = "FIELD"
+    OURS = ("connection", "content-length", "expect", "transfer-encoding", "upgrade")
+
+    def _one(self, text: str) -> str:
+        name, colon, value = text.partition(":")
+        if not colon or not re.fullmatch(_TOKEN, name) or not re.fullmatch(r"[ -~]+", value.strip()):
+            raise ValueError(f"{text!r}: a name, a colon, and a value in printable ASCII")
+        if name.lower() in self.OURS:
+            raise ValueError(f"{name} is corn's own to write")
+        return f"{name}: {value.strip()}"
+
+
 class ProxyFields(Texts):
     """Some of the fields in which proxies tell of their clients."""
 

@@ -59,19 +59,23 @@ class Span(Kind[float]):
         return total
 
     def render(self, value: float) -> str:
+        return f'"{self.words(value)}"' if value else "0"
+
+    def words(self, value: float) -> str:
+        """The same in a sentence: `500ms`, `90s`, `1h 30min`."""
         if not value:
             return "0"
         if value != int(value) or value < 120:
             milliseconds = round(value * 1000, 3)
             if value < 1 and milliseconds == int(milliseconds):
-                return f'"{int(milliseconds)}ms"'
-            return '"' + f"{value:.6f}".rstrip("0").rstrip(".") + 's"'
+                return f"{int(milliseconds)}ms"
+            return f"{value:.6f}".rstrip("0").rstrip(".") + "s"
         parts, rest = [], int(value)
         for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
             number, rest = divmod(rest, seconds)
             if number:
                 parts.append(f"{number}{unit}")
-        return '"' + " ".join(parts) + '"'
+        return " ".join(parts)
 
 
 class Size(Kind[int]):
@@ -136,6 +140,37 @@ class Count(Kind[int]):
 
     def render(self, value: int) -> str:
         return '"auto"' if self._auto and value == AUTO else str(value)
+
+
+class Counts(Kind[tuple[int, ...]]):
+    """A list of whole numbers, each larger than the one before."""
+
+    expects = "a list of whole numbers, each larger than the one before, for example [50, 200, 1000]"
+    metavar = "N"
+    repeatable = True
+
+    def __init__(self, least: int = 1) -> None:
+        self._one = Count(least)
+
+    def parse(self, value: object) -> tuple[int, ...]:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError("without quotes, in brackets" if isinstance(value, str) else "")
+        found: list[int] = []
+        for item in value:
+            try:
+                one = self._one.parse(item)
+            except ValueError:
+                raise ValueError(f"{item!r} is not {self._one.expects}") from None
+            if found and one <= found[-1]:
+                raise ValueError(f"{one} stands behind {found[-1]}")
+            found.append(one)
+        return tuple(found)
+
+    def read(self, texts: Sequence[str]) -> tuple[int, ...]:
+        return self.parse([int(text) if re.fullmatch("[0-9]{1,9}", text) else text for text in texts])
+
+    def render(self, value: tuple[int, ...]) -> str:
+        return str(list(value))
 
 
 class YesNo(Kind[bool]):

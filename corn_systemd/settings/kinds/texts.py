@@ -90,6 +90,23 @@ def _as_module(path: str) -> str:
     return path.removesuffix(".py").strip("./").replace("/", ".")
 
 
+class RequestPath(Text):
+    """What a request asks for: a path, perhaps with a query. Empty: nothing."""
+
+    expects = 'a path of the application, for example "/health"'
+    metavar = "PATH"
+
+    def parse(self, value: object) -> str:
+        if value == "":
+            return ""
+        path = super().parse(value)
+        if not path.startswith("/"):
+            raise ValueError("it begins with /, and has neither scheme nor host")
+        if not re.fullmatch(r"[!-~]+", path) or "#" in path:
+            raise ValueError("spaces and what is not ASCII are written as %20 and the like, and no #")
+        return path
+
+
 class Table(Kind[Mapping[str, str]]):
     expects = 'a section of its own with lines like NAME = "value"'
     metavar = "NAME=VALUE"

@@ -1,4 +1,4 @@
-"""Completion for bash: verbs, the instances that have a file, and the flags of each verb."""
+"""Completion for bash: verbs and their flags, the instances that have a file, the jobs of one that runs."""
 
 from ..sections import rows
 from ..verbs import VERBS
@@ -15,9 +15,14 @@ _corn_instances() {
     done
 }
 
+# The running instance is asked. Who may not, or too late, gets none.
+_corn_jobs() {
+    timeout 2 corn jobs "$1" --json 2>/dev/null | sed -n 's/^ *"name": "\(.*\)",*$/\1/p'
+}
+
 _corn() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
-    local words="" files=""
+    local words="" files="" deeds=""
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
         mapfile -t COMPREPLY < <(compgen -W "@VERBS@ --help --version" -- "$current")
@@ -37,6 +42,11 @@ _corn() {
 @CASES@
         *) return ;;
     esac
+    if [[ $current != -* && -n $deeds && COMP_CWORD -ne 3 ]]; then
+        files=""
+        words=$deeds
+        ((COMP_CWORD == 2)) || words=$(_corn_jobs "${COMP_WORDS[3]}")
+    fi
     if [[ $current != -* && -n $files ]]; then
         compopt -o filenames
         mapfile -t COMPREPLY < <(
@@ -62,6 +72,7 @@ def completion() -> str:
     for verb in VERBS:
         words = [flag for flag, _ in verb.options] + (flags if verb.takes_settings else []) + ["--help"]
         takes = " files=1" if verb.takes_instance else ""
+        takes += f' deeds="{" ".join(deed for deed, _ in verb.deeds)}"' if verb.deeds else ""
         cases.append(f'        {verb.name}) words="{" ".join(words)}"{takes} ;;')
     directories = [row.flag for row in settings if row.kind.is_path]
     others = [row.flag for row in settings if not row.kind.is_path and row not in switches]

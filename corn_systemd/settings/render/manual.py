@@ -16,6 +16,11 @@ DJANGO_SETTINGS_MODULE = "shop.settings"
 
 [http]
 body_max = "512M"
+
+[[cron.jobs]]
+name = "clear-sessions"
+schedule = "17 3 * * *"
+call = "shop.jobs:clear_sessions"
 """
 
 
@@ -44,7 +49,7 @@ def command_manual() -> str:
         "`LimitNOFILE=` allows more.",
     )
     lines += literal(
-        "systemctl daemon-reload          # after a new file, or a change of listen or user\n"
+        "systemctl daemon-reload          # after a new file, or a change of listen, user or idle_exit\n"
         "systemctl enable --now corn@shop\n"
         "systemctl reload corn@shop       # new code, new settings; fails if they do not boot\n"
         "journalctl -u corn@shop -x       # what happened, with explanations\n"
@@ -148,6 +153,8 @@ def _head(title: str, number: int, manual: str) -> list[str]:
     return [
         '.\\" Rendered from corn_systemd/settings: edit there, then `make render`.',
         f'.TH {title} {number} "" "corn\\-systemd" "{manual}"',
+        # groff 1.23 goes back at each paragraph to what this string says, 1.22 does not know it.
+        ".ds AD l",
         ".ad l",
     ]
 
@@ -164,7 +171,7 @@ def _verb(verb: Verb) -> list[str]:
     lines = [".TP", f"{bold(verb.name)} {synopsis(verb.arguments)}", *paragraph(verb.text[0])]
     for text in verb.text[1:]:
         lines += [".IP", *paragraph(text)]
-    for flag, text in verb.options:
+    for flag, text in (*verb.deeds, *verb.options):
         lines += [".RS", ".TP", bold(flag), *paragraph(text[0].upper() + text[1:] + "."), ".RE"]
     return lines
 

@@ -1,7 +1,6 @@
 """Work that a clock starts.
 
-corn's cron worker does not exist yet: nothing in demo.toml names these functions, and until it does
-`manage.py harvest` runs the job by hand.
+`manage.py harvest` runs the job by hand; demo.toml has corn run that command every five minutes.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def test_an_instance_that_may_not_divide_its_group_works_and_says_so_once(instan
     pid_of(neighbour)
     answer, seconds = client.ask_until_the_end("/slowly")
     print(f"answered after {seconds:.2f} s")
-    is_one_page(answer, "503 Service Unavailable", "the request took too much memory")
+    is_one_page(answer, "503 Service Unavailable", "the server used too much memory")
     entry = expects(one, messages.REQUEST_TAKEN_OVER, request="GET /slowly", limit="memory_hard")
     assert int(entry["CORN_PID"]) in before
     wait_for(lambda: both(one) and both(one) != before, "another in its place")

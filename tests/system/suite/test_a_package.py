@@ -12,6 +12,8 @@ FILES = """
 /usr/lib/systemd/system/corn@.socket
 /usr/lib/systemd/system/corn.service
 /usr/lib/systemd/system-generators/corn-generator
+/usr/lib/systemd/system/corn-wake@.service
+/usr/libexec/corn-systemd/corn-wake
 /usr/lib/sysusers.d/corn-systemd.conf
 /usr/lib/systemd/catalog/corn.catalog
 /usr/share/bash-completion/completions/corn
@@ -55,6 +57,7 @@ def test_systemd_finds_nothing_to_say_about_the_units() -> None:
     try:
         systemctl("daemon-reload")
         units = ["corn@verified.service", "corn@verified.socket", "corn-verified-2.socket", "corn.service"]
+        units.append("corn-wake@verified.service")
         done = sh("systemd-analyze", "verify", "--man=yes", "--generators=yes", *units, check=False)
         assert (done.returncode, done.stdout + done.stderr) == (0, "")
     finally:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from machine import Instance, drop_in, get, is_listening, sh, show, systemctl, wait_for
+from machine import ETC, Instance, drop_in, get, is_listening, sh, show, systemctl, wait_for
 
 from corn_systemd.systemd import messages
 
@@ -92,6 +92,30 @@ def test_an_enabled_instance_has_been_started_at_boot_with_the_sockets_of_its_fi
     assert boot.stdout.strip() in ("", "-- No entries --")
 
 
+def test_those_that_sleep_are_woken_for_their_jobs_after_a_boot_as_well() -> None:
+    """The first boot made them (stages), their sockets alone are enabled, and nobody has connected."""
+
+    def starts(name: str) -> int:
+        log = sh("journalctl", "--boot", "--output=cat", "_PID=1", f"UNIT=corn@{name}.service")
+        return log.stdout.count("Starting ")
+
+    def sleeps(name: str) -> bool:
+        units = (f"corn@{name}.service", f"corn@{name}.timer")
+        return [show(unit, "ActiveState") for unit in units] == ["inactive", "active"]
+
+    try:
+        wait_for(lambda: starts("boot-job") == 1 and sleeps("boot-job"), "a look at its jobs, and sleep", 60)
+        assert starts("boot-word") == 0 and sleeps("boot-word")
+        assert "2050" in show("corn@boot-word.timer", "NextElapseUSecRealtime")
+    finally:
+        units = ("corn@boot-job.socket", "corn@boot-word.socket")
+        systemctl("disable", "--now", *units)
+        systemctl("stop", *(unit.replace("socket", "service") for unit in units))
+        for unit in units:
+            (ETC / f"{unit[5:-7]}.toml").unlink()
+        systemctl("daemon-reload")
+
+
 def test_a_sound_application_starts_without_a_warning(instance: Make) -> None:
     shop = instance("shop", listen=["127.0.0.1:8100"])
     shop.start()
@@ -133,10 +157,11 @@ def test_the_application_lives_in_an_environment_of_its_own(instance: Make) -> N
     imported = {int(pid) for pid in Path("/var/lib/corn/shop/imported").read_text().split()}
     assert shop.main_pid not in imported and imported <= shop.processes()
     assert str(venv) in get("127.0.0.1:8100", "/who")[1]
-    names = ("psutil", "sdnotify", "systemd", "_pytest", "corn_systemd")
+    names = ("psutil", "sdnotify", "croniter", "systemd", "_pytest", "corn_systemd")
     assert {name: get("127.0.0.1:8100", f"/can-import/{name}")[1] for name in names} == {
         "psutil": "False",
         "sdnotify": "False",
+        "croniter": "False",
         "systemd": "False",
         "_pytest": "False",
         "corn_systemd": "True",

@@ -5,10 +5,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import pytest
 from hammer import Hammer
 from machine import (
     Connection,
@@ -27,6 +28,19 @@ from corn_systemd.systemd import messages
 
 Make = Callable[..., Instance]
 ADDRESS, OTHER = "127.0.0.1:8120", "127.0.0.1:8121"
+# Of an instance without a socket unit: what corn binds lies in its own directory.
+BOTH = ("127.0.0.1:8123", "/run/corn/masked/http.sock")
+
+
+@pytest.fixture
+def masked(instance: Make) -> Iterator[Instance]:
+    one = instance("masked", listen=BOTH)
+    # The generator makes another unit for each further address.
+    units = one.socket, "corn-masked-2.socket"
+    systemctl("mask", "--runtime", *units)
+    yield one
+    one.stop()
+    systemctl("unmask", "--runtime", *units)
 
 
 def test_the_smoke_test_of_the_package_passes() -> None:
@@ -160,6 +174,24 @@ def test_a_killed_master_leaves_nothing_behind_and_is_restarted(instance: Make) 
     assert get(ADDRESS) == (200, "shop\n")
 
 
+def test_a_master_that_stands_still_is_restarted_and_the_journal_shows_where(instance: Make) -> None:
+    one = instance("shop", listen=[ADDRESS])
+    drop_in(one.service, "[Service]\nWatchdogSec=2s\n")
+    systemctl("daemon-reload")
+    one.start()
+    pids = one.processes()
+    os.kill(one.main_pid, signal.SIGSTOP)
+    wait_for(partial(is_restarted, one, "1"), "active again", 30)
+    assert get(ADDRESS) == (200, "shop\n")
+    assert not pids_alive(pids)
+    wait_for(lambda: has_shown_where(one), "a stack")
+
+
+def has_shown_where(one: Instance) -> bool:
+    lines = one._journalctl("--output=cat", f"--unit={one.service}")
+    return "Fatal Python error: Aborted" in lines and "in _wait" in lines
+
+
 def test_a_killed_master_closes_no_socket(instance: Make) -> None:
     """A connection that a dead process had accepted is gone; none is refused, and none waits in vain."""
     one = instance("shop", listen=[ADDRESS])
@@ -169,9 +201,53 @@ def test_a_killed_master_closes_no_socket(instance: Make) -> None:
             time.sleep(1)
             os.kill(one.main_pid, signal.SIGKILL)
             wait_for(partial(is_restarted, one, restarts), "a restart")
-    assert [problem for problem in clients.lost if "refused" in problem or "timed out" in problem] == []
+    assert closed(clients) == []
     assert clients.answered > 50
     assert one.journal(messages.LISTENER_BOUND) == []
+
+
+def test_without_the_socket_unit_a_restart_loses_no_request_and_a_killed_master_closes_no_socket(
+    masked: Instance,
+) -> None:
+    """Masked, it passes nothing: corn binds the addresses once, and systemd's store keeps the sockets."""
+    masked.start()
+    assert len(masked.journal(messages.LISTENER_BOUND)) == len(BOTH)
+    with Hammer(BOTH[0]) as clients, Hammer(BOTH[1]) as others:
+        for _ in range(3):
+            time.sleep(0.5)
+            systemctl("restart", masked.service)
+    assert clients.lost == others.lost == []
+    assert min(clients.answered, others.answered) > 50
+    with Hammer(BOTH[0], fresh=4, kept=0) as clients, Hammer(BOTH[1], fresh=4, kept=0) as others:
+        for restarts in ("1", "2", "3"):
+            time.sleep(1)
+            os.kill(masked.main_pid, signal.SIGKILL)
+            wait_for(partial(is_restarted, masked, restarts), "a restart")
+    assert closed(clients) == closed(others) == []
+    assert min(clients.answered, others.answered) > 50
+    assert len(masked.journal(messages.LISTENER_BOUND)) == len(BOTH)
+    masked.stop()
+    assert not any(map(is_listening, BOTH))
+
+
+def test_an_instance_whose_socket_unit_was_stopped_comes_back_and_then_loses_no_request(
+    instance: Make,
+) -> None:
+    one = instance("shop", listen=[ADDRESS])
+    one.start()
+    systemctl("stop", one.socket)
+    systemctl("restart", one.service)
+    assert get(ADDRESS) == (200, "shop\n")
+    with Hammer(ADDRESS) as clients:
+        for _ in range(2):
+            time.sleep(0.5)
+            systemctl("restart", one.service)
+    assert clients.lost == [] and clients.answered > 50
+
+
+def closed(clients: Hammer) -> list[str]:
+    """Those who were refused, or waited in vain: at a listening socket that was closed."""
+    return [problem for problem in clients.lost if "refused" in problem or "timed out" in problem]
 
 
 def test_stop_while_it_waits_to_be_restarted_stops_it(instance: Make) -> None:

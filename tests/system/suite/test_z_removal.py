@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from machine import Instance, get, is_listening, pids_alive, sh, show, systemctl
+from machine import Instance, get, is_listening, pids_alive, sh, show, systemctl, wait_for
 
 Make = Callable[..., Instance]
 ADDRESS = "127.0.0.1:8140"
@@ -25,11 +25,13 @@ LINKS = [
 
 def test_removing_stops_instances_and_sockets_and_purging_leaves_nothing_but_the_administrators() -> None:
     kept = Instance("kept", listen=[ADDRESS, "/run/corn/kept.sock"])
-    alone = Instance("alone", listen=["127.0.0.1:8141"])
+    jobs = [{"name": "speaks", "call": "shop:speak", "schedule": "@yearly"}]
+    alone = Instance("alone", listen=["127.0.0.1:8141"], idle_exit="1s", cron={"jobs": jobs})
     systemctl("daemon-reload")
     systemctl("enable", kept.service, kept.socket, alone.socket)
     kept.start()
-    systemctl("start", alone.socket)
+    systemctl("start", alone.service)
+    wait_for(lambda: show("corn@alone.timer", "ActiveState") == "active", "the timer of one that sleeps")
     assert get(ADDRESS, "/write") == (200, "shop\n")
     pids = kept.processes()
     assert all(link.is_symlink() for link in LINKS)
@@ -37,7 +39,7 @@ def test_removing_stops_instances_and_sockets_and_purging_leaves_nothing_but_the
     sh("apt-get", "remove", "--yes", "--quiet", "corn-systemd")
     assert pids_alive(pids) == set()
     assert not any(map(is_listening, (ADDRESS, "/run/corn/kept.sock", "127.0.0.1:8141")))
-    assert show("corn.service", "ActiveState") == "inactive"
+    assert show("corn.service", "ActiveState") == show("corn@alone.timer", "ActiveState") == "inactive"
     assert not Path("/usr/bin/corn").exists()
 
     sh("apt-get", "purge", "--yes", "--quiet", "corn-systemd")

@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import os
+import re
 from pathlib import Path
 
 import pytest
 
-from corn_systemd.cli import config
+from corn_systemd.cli import config, workers
 from corn_systemd.settings.load import Loaded, load
 
 TEXT = """\
@@ -48,22 +48,30 @@ def test_every_line_has_its_origin(tmp_path: Path, loaded: Loaded) -> None:
 
 def test_what_is_not_set_is_said_with_what_that_means(tmp_path: Path) -> None:
     (tmp_path / "shop.toml").write_text('app = "shop:app"\n')
-    text = config.as_toml(load("shop", directory=str(tmp_path)))
+    loaded = load("shop", directory=str(tmp_path))
+    text = config.as_toml(loaded)
     assert "# python is not set: the application runs in " in text
     assert 'listen = ["unix:/run/corn/shop.sock"]' in text
-    cpus = len(os.sched_getaffinity(0))
-    assert f"# {2 * cpus + 1} here, 2 × {cpus} CPU" in text
+    count = workers.of_process(loaded.settings)
+    assert f"# {count.start} here: {count.reason}; default" in text
+    assert f"min = 0  # {count.start} here, as count; default" in re.sub(" +#", "  #", text)
 
 
 def test_lists_of_tables_are_printed_in_both_forms(tmp_path: Path) -> None:
     file = tmp_path / "shop.toml"
-    file.write_text('app = "a:b"\n[[limits.path]]\nmatch = "/report/*"\ntime_real = 60\n')
+    file.write_text(
+        'app = "a:b"\n[[limits.path]]\nmatch = "/report/*"\ntime_real = 60\n[[cron.jobs]]\nname = "tidy"\n'
+        'call = "a.jobs:tidy"\nevery = "90s"\nargs = {days = 3, "kinds" = ["ü", 1.5, true]}\n'
+    )
     loaded = load(str(file))
     (tmp_path / "again").mkdir()
     (tmp_path / "again" / "shop.toml").write_text(config.as_toml(loaded))
-    assert load("shop", directory=str(tmp_path / "again")).settings.limits == loaded.settings.limits
+    again = load("shop", directory=str(tmp_path / "again")).settings
+    assert (again.cron, again.limits) == (loaded.settings.cron, loaded.settings.limits)
     settings = json.loads(json.dumps(config.as_json(loaded)))["settings"]
     assert settings["limits.path"]["value"][0]["match"] == "/report/*"
+    assert settings["cron.jobs"]["value"][0]["args"] == {"days": 3, "kinds": ["ü", 1.5, True]}
+    assert settings["cron.jobs"]["origin"] == f"{file}:5"
 
 
 def test_json_has_numbers_and_origins(
@@ -79,4 +87,4 @@ def test_json_has_numbers_and_origins(
     assert told["settings"]["http.keepalive"] == {"value": 75.0, "origin": "default"}
     assert told["settings"]["environment.B"]["value"] == "%"
     assert told["settings"]["listen"]["value"] == ["0.0.0.0:80", "[::]:80", "unix:/run/x"]
-    assert told["settings"]["workers.count"]["value"] == 2 * len(os.sched_getaffinity(0)) + 1
+    assert told["settings"]["workers.count"]["value"] == workers.of_process(loaded.settings).start

@@ -102,3 +102,15 @@ def test_a_group_that_is_not_empty_yet_is_removed_later(tmp_path: Path) -> None:
         file.unlink()
     assert not groups.look()
     assert not left.exists()
+
+
+def test_a_worker_that_becomes_a_mold_may_take_what_the_service_may(tmp_path: Path) -> None:
+    limited = {"memory__high": "1", "memory__max": "2", "memory__swap__max": "0"}
+    one = group(tmp_path, **limited, cgroup__procs="7\n8\n")
+    assert one.count() == 2
+    one.free_memory()
+    assert {(tmp_path / name.replace("__", ".")).read_text() for name in limited} == {"max"}
+    # A kernel without swap, and a group that has gone.
+    gone = Group(str(tmp_path / "gone"))
+    gone.free_memory()
+    assert gone.count() == 0

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from corn_systemd.lifeline import Lifeline
-from corn_systemd.master.children import ForkRefused
+from corn_systemd.master.events import ForkRefused
 from corn_systemd.master.master import Master
 from corn_systemd.master.record import Record
 from corn_systemd.policy.view import Role
@@ -21,8 +21,9 @@ def test_the_place_of_a_worker_that_was_never_born_is_cleared_away(kill_cause: s
     told: list[str] = []
     master: Any = SimpleNamespace(
         _deeds=SimpleNamespace(clear_away=cleared.append),
-        _desired=SimpleNamespace(stopping=False),
-        _hold=lambda what, generation, cause: told.append(cause),
+        course=SimpleNamespace(desired=SimpleNamespace(stopping=False)),
+        _deaths=SimpleNamespace(refused=lambda what, generation, cause, now: told.append(cause)),
+        now=0.0,
     )
     Master._take_in(master, ForkRefused(record, "no process"))
     assert cleared == [record]

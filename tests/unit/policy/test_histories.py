@@ -216,6 +216,31 @@ def test_a_worker_that_dies_during_a_reload_is_replaced_from_the_old_mold_while_
     assert world.turn() == ["fork http5 g1"]
 
 
+def test_a_worker_that_dies_while_the_first_successor_starts_is_replaced_from_the_old_mold() -> None:
+    world = World().started()
+    world.reload()
+    world.turn()
+    world.ready("mold4 g2")
+    assert world.turn() == ["fork http5 g2"]
+    world.gone("http2 g1")
+    assert world.turn() == ["fork http6 g1"]
+    assert world.turn() == []
+    world.gone("http3 g1", "http6 g1")
+    assert world.turn() == ["fork http7 g1", "fork http8 g1"]
+    world.ready("http7 g1", "http8 g1", "http5 g2")
+    assert world.turn() == ["drain http7 g1"]
+
+
+def test_without_the_old_mold_it_is_replaced_from_the_new_one() -> None:
+    world = World().started()
+    world.reload()
+    world.turn()
+    world.ready("mold4 g2")
+    world.turn()
+    world.gone("http2 g1", "mold1 g1")
+    assert world.turn() == ["fork http6 g2"]
+
+
 def test_scaling_down_drains_the_oldest_and_scaling_up_forks() -> None:
     world = World().started()
     world.desired = replace(world.desired, http=1)

@@ -1,6 +1,7 @@
 """What a value is: bad ones first, then good ones, then there and back again."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,12 +12,17 @@ from corn_systemd.settings.kinds import (
     ADDRESSES,
     COUNT,
     COUNT_OR_AUTO,
+    COUNTS,
+    FIELD_LINES,
     FIELD_NAME,
     HOSTS,
+    JOBS,
+    NICE,
     PATH,
     PATH_RULES,
     PROXIES,
     PROXY_FIELDS,
+    REQUEST_PATH,
     SIZE,
     SPAN,
     TABLE,
@@ -24,11 +30,24 @@ from corn_systemd.settings.kinds import (
     TEXT,
     USER,
     YES_NO,
+    Faults,
+    Job,
     Kind,
     PathLimits,
+    crontab,
     quoted,
 )
 from corn_systemd.settings.lines import tomllib
+
+
+def job(**keys: Any) -> list[dict[str, Any]]:
+    """One job that is well, but for `keys`; those that are None are left out."""
+    whole = {"name": "tidy", "call": "shop.jobs:tidy", "schedule": "17 3 * * *", **keys}
+    return [{name: value for name, value in whole.items() if value is not None}]
+
+
+def timed(text: str) -> list[dict[str, Any]]:
+    return job(schedule=text)
 
 
 @dataclass
@@ -60,6 +79,13 @@ REFUSED = [
     Refused(SIZE, "640 megabytes"),
     Refused(SIZE, "0.3K", "whole"),
     Refused(SIZE, "99999999T", "0 is off"),
+    Refused(COUNTS, 50),
+    Refused(COUNTS, "50", "in brackets"),
+    Refused(COUNTS, [0, 50], "0 is not a whole number from 1"),
+    Refused(COUNTS, [50, True], "True is not"),
+    Refused(COUNTS, [50, "200"], "'200' is not"),
+    Refused(COUNTS, [200, 50], "50 stands behind 200"),
+    Refused(COUNTS, [50, 50], "50 stands behind 50"),
     Refused(COUNT, True),
     Refused(COUNT, -1),
     Refused(COUNT, 2.0),
@@ -135,6 +161,15 @@ REFUSED = [
     Refused(PROXIES, ["::ffff:10.0.0.1"], "IPv4 as such"),
     Refused(PROXIES, ["::ffff:0:0/96"], "IPv4 as such"),
     Refused(PROXIES, ["fe80::1%eth0"], "zone"),
+    Refused(REQUEST_PATH, "health", "begins with /"),
+    Refused(REQUEST_PATH, "http://shop/health", "begins with /"),
+    Refused(REQUEST_PATH, "/a b", "%20"),
+    Refused(REQUEST_PATH, "/a#b", "no #"),
+    Refused(FIELD_LINES, ["Host"], "a colon"),
+    Refused(FIELD_LINES, ["Host:"], "a value"),
+    Refused(FIELD_LINES, ["A b: c"], "a name"),
+    Refused(FIELD_LINES, ["A: b\r\nC: d"], "printable"),
+    Refused(FIELD_LINES, ["connection: close"], "corn's own"),
     Refused(HOSTS, ["*"], "no name"),
     Refused(HOSTS, ["*.*.shop.example"], "no name"),
     Refused(HOSTS, ["www.*.example"], "no name"),
@@ -162,6 +197,67 @@ REFUSED = [
     Refused(PATH_RULES, [{"match": "/x"}], "no limit"),
     Refused(PATH_RULES, [{"match": "/x", "time_real": "soon"}], "expected a duration"),
     Refused(PATH_RULES, [{"match": "/x", "memory_hard": "1G"}], "not 'memory_hard'"),
+    Refused(NICE, 20),
+    Refused(JOBS, 1),
+    Refused(JOBS, job()[0], "two pairs of brackets"),
+    Refused(JOBS, ["tidy"], "no table"),
+    Refused(JOBS, job(name=None), "job number 1: name is missing"),
+    Refused(JOBS, job(name="Tidy"), "small letters"),
+    Refused(JOBS, job(name="-tidy"), "small letters"),
+    Refused(JOBS, job(name="x" * 65), "64 at most"),
+    Refused(JOBS, job(name=3), "no name of a job"),
+    Refused(JOBS, job() + job(), "number 1 has the same name"),
+    Refused(JOBS, job(call=None), "call is missing"),
+    Refused(JOBS, job(call="shop.jobs:tidy()"), "what it is called with is args"),
+    Refused(JOBS, job(call="shop.jobs"), "expected MODULE:FUNCTION"),
+    Refused(JOBS, job(call="shop/jobs.py:tidy"), "expected MODULE:FUNCTION"),
+    Refused(JOBS, job(call=3), "expected MODULE:FUNCTION"),
+    Refused(JOBS, job(schedule=None), "does not say when"),
+    Refused(JOBS, job(every=60), "take one of them away"),
+    Refused(JOBS, job(schedule=None, every="50ms"), "a second at least"),
+    Refused(JOBS, job(schedule=None, every=0), "a second at least"),
+    Refused(JOBS, job(schedule=None, every="soon"), "expected a duration"),
+    Refused(JOBS, job(schedule=None, every=60, timezone="UTC"), "means nothing to every"),
+    Refused(JOBS, job(schedule=None, every=60, jitter=60), "shorter than every"),
+    Refused(JOBS, job(timezone="Berlin"), "did you mean 'Europe/Berlin'?"),
+    Refused(JOBS, job(timezone="Europe"), "there is no time zone 'Europe'"),
+    Refused(JOBS, job(timezone="../../etc/passwd"), "there is no time zone"),
+    Refused(JOBS, job(timezone=2), "expected a text"),
+    Refused(JOBS, job(args="x"), 'write args = ["x"]'),
+    Refused(JOBS, job(args={"not-one": 1}), "no name of a parameter"),
+    Refused(JOBS, job(args=[[float("inf")]]), "args[0][0]: JSON has no inf"),
+    Refused(
+        JOBS, job(args={"day": date(2026, 1, 1)}), "args.day: JSON has no dates and times: put it in quotes"
+    ),
+    Refused(JOBS, job(overlap="wait"), '"skip" or "queue"'),
+    Refused(JOBS, job(catch_up="no"), "without quotes"),
+    Refused(JOBS, [{**job()[0], "catch_up": True, "catch-up": True}], "there twice"),
+    Refused(JOBS, job(jitter=-1), "negative"),
+    Refused(JOBS, job(timezoen="UTC"), "did you mean 'timezone'?"),
+    Refused(JOBS, job(colour="red"), "it may have name, call"),
+    Refused(JOBS, timed(""), "empty"),
+    Refused(JOBS, timed("17 3 * *"), "4 fields, and not five"),
+    Refused(JOBS, timed("0 17 3 * * *"), 'there are no seconds: write every = "10s"'),
+    Refused(JOBS, timed("@every 5m"), 'write every = "5m"'),
+    Refused(JOBS, timed("@reboot"), "by the clock"),
+    Refused(JOBS, timed("@dayly"), "none of @hourly"),
+    Refused(JOBS, timed("60 * * * *"), "minute: 60 is not in 0-59"),
+    Refused(JOBS, timed("* 24 * * *"), "hour: 24 is not in 0-23"),
+    Refused(JOBS, timed("0 0 0 * *"), "day of the month: 0 is not in 1-31"),
+    Refused(JOBS, timed("0 0 * 13 *"), "month: 13 is not in 1-12"),
+    Refused(JOBS, timed("0 0 * * 8"), "day of the week: 8 is not in 0-7"),
+    Refused(JOBS, timed("0 0 * * foo"), "'foo' is no number and no name"),
+    Refused(JOBS, timed("mon 0 * * *"), "'mon' is no number"),
+    Refused(JOBS, timed("0 0 L * *"), "no number, range or step"),
+    Refused(JOBS, timed("0 0 * * mon#1"), "no number, range or step"),
+    Refused(JOBS, timed("R R * * *"), "no number, range or step"),
+    Refused(JOBS, timed("1,,2 * * * *"), "no number, range or step"),
+    Refused(JOBS, timed("0 22-2 * * *"), "goes backwards"),
+    Refused(JOBS, timed("5/15 * * * *"), "a step needs a range: 5-59/15"),
+    Refused(JOBS, timed("*/0 * * * *"), "no step of 0"),
+    Refused(JOBS, timed("*/90 * * * *"), 'write every = "90min"'),
+    Refused(JOBS, timed("0 0 30,31 2 *"), "no calendar has such a day"),
+    Refused(JOBS, timed("0 0 31 feb,apr-jun/2,9,11 *"), "no calendar has such a day"),
     Refused(TABLE, "A=1"),
     Refused(TABLE, {"A": 1}, 'A = "…"'),
     Refused(TABLE, {"A": True}, "in quotes"),
@@ -185,6 +281,8 @@ def test_a_value_that_cannot_be_meant_is_refused_with_the_reason(row: Refused) -
         (YES_NO, ["perhaps"]),
         (COUNT, ["many"]),
         (COUNT, ["-1"]),
+        (COUNTS, ["50", "20"]),
+        (COUNTS, ["50,200"]),
         (COUNT_OR_AUTO, ["0"]),
         (TABLE, ["NAME"]),
         (ADDRESSES, ["80"]),
@@ -275,6 +373,9 @@ def test_a_listener_may_speak_the_proxy_protocol(item: dict[str, Any], count: in
 def test_proxies_and_hosts_have_one_spelling() -> None:
     assert PROXIES.parse("127.0.0.1") == ("127.0.0.1",)
     assert PROXIES.parse(["unix", "2001:DB8:0::/32", "unix", "0::1"]) == ("unix", "2001:db8::/32", "::1")
+    assert REQUEST_PATH.parse("/health?deep=1") == "/health?deep=1"
+    assert REQUEST_PATH.parse("") == ""
+    assert FIELD_LINES.read(["Host:shop.example", "A: b:c "]) == ("Host: shop.example", "A: b:c")
     assert HOSTS.read(["Shop.Example", "*.a.example", "[::1]"]) == ("shop.example", "*.a.example", "[::1]")
     assert PROXY_FIELDS.parse(["x-forwarded-for", "FORWARDED"]) == ("X-Forwarded-For", "Forwarded")
     for kind in (PROXIES, HOSTS, PROXY_FIELDS):
@@ -295,6 +396,7 @@ def test_a_target_is_a_module_and_perhaps_a_name_or_a_factory(target: str) -> No
 def test_flags_that_may_be_repeated_gather_their_parts() -> None:
     assert TABLE.read(["A=1", "B=x=y", "C="]) == {"A": "1", "B": "x=y", "C": ""}
     assert len(ADDRESSES.read(["127.0.0.1:1", "/run/x"])) == 2
+    assert COUNTS.read(["50", "200"]) == (50, 200)
 
 
 def test_a_flag_that_is_given_again_is_the_last_one() -> None:
@@ -302,8 +404,63 @@ def test_a_flag_that_is_given_again_is_the_last_one() -> None:
     assert YES_NO.read(["no", "yes"]) is True
 
 
+def test_numbers_of_requests_ascend_and_none_is_off() -> None:
+    assert COUNTS.parse([50, 200, 1000]) == (50, 200, 1000)
+    assert COUNTS.parse([]) == ()
+    assert COUNTS.render((50, 200)) == "[50, 200]"
+
+
 def there_and_back(kind: Kind[Any], value: object) -> object:
     return kind.parse(tomllib.loads(f"value = {kind.render(value)}")["value"])
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "numbers"),
+    [
+        ("*/20 * * * *", "minutes", (0, 20, 40)),
+        ("5,50-59/4,7 * * * *", "minutes", (5, 7, 50, 54, 58)),
+        ("0 9-17/4 * * *", "hours", (9, 13, 17)),
+        ("0 0 */10 * *", "days", (1, 11, 21, 31)),
+        ("0 0 * JAN,oct-dec *", "months", (1, 10, 11, 12)),
+        ("0 0 * * mon-fri", "weekdays", (1, 2, 3, 4, 5)),
+        ("0 0 * * 5-7", "weekdays", (0, 5, 6)),
+        ("0 0 * * fri-sun", "weekdays", (0, 5, 6)),
+        ("0 0 * * 0,7", "weekdays", (0,)),
+        ("0 0 * * */2", "weekdays", (0, 2, 4, 6)),
+        ("@weekly", "weekdays", (0,)),
+        ("@Yearly", "months", (1,)),
+        ("0 0 29 2 *", "days", (29,)),
+        ("0 0 31 2 mon", "days", (31,)),
+        ("17 3 1 * *", "is_either_day", False),
+        ("17 3 1 * 1", "is_either_day", True),
+        ("17 3 */2 * 1", "is_either_day", False),
+        ("@hourly", "is_elapsed", True),
+        ("0 */2 * * *", "is_elapsed", True),
+        ("*/5 2 * * *", "is_elapsed", False),
+    ],
+)
+def test_five_fields_name_numbers(text: str, field: str, numbers: object) -> None:
+    assert getattr(crontab(text), field) == numbers
+
+
+def test_a_job_may_say_all_that_there_is_to_say() -> None:
+    value = {"name": "a-1_b", "call": "a.b:c.d", "schedule": " 17  3 * * * ", "timezone": "Europe/Berlin",
+             "args": [1, "ü", {"deep": [True, 1.5]}], "overlap": "queue", "catch-up": False, "jitter": "5min",
+             "enabled": False, "time_real": "1h", "time-cpu": 0}  # fmt: skip
+    jobs = JOBS.parse([value, {"name": "b", "call": "a:b", "every": "1h", "args": {"x": {"y z": "\n"}}}])
+    assert jobs[0] == Job(
+        "a-1_b", "a.b:c.d", "17 3 * * *", 0.0, "Europe/Berlin", (1, "ü", {"deep": [True, 1.5]}), "queue",
+        False, 300.0, False, 3600.0, 0.0,
+    )  # fmt: skip
+    assert jobs[1].every == 3600.0
+    assert there_and_back(JOBS, jobs) == jobs
+    assert hash(jobs[1]) == hash(jobs[1])
+
+
+def test_all_that_is_wrong_with_jobs_is_told_with_its_place() -> None:
+    with pytest.raises(Faults) as caught:
+        JOBS.parse([*job(call=3, jitter="x"), *job(name="b", schedule="@x")])
+    assert [path for path, _ in caught.value.faults] == [(0, "call"), (0, "jitter"), (1, "schedule")]
 
 
 @given(st.floats(0, 10 * 365 * 86400.0, allow_nan=False))
@@ -336,8 +493,8 @@ def test_every_list_of_addresses_reads_as_it_was_rendered(texts: list[str]) -> N
 
 @pytest.mark.parametrize(
     "kind",
-    [SPAN, SIZE, COUNT_OR_AUTO, YES_NO, USER, PATH, TARGET, ADDRESSES, TABLE, PROXIES, HOSTS, FIELD_NAME,
-     PROXY_FIELDS],
+    [SPAN, SIZE, COUNTS, COUNT_OR_AUTO, YES_NO, USER, PATH, TARGET, ADDRESSES, TABLE, PROXIES, HOSTS,
+     FIELD_NAME, PROXY_FIELDS],
 )  # fmt: skip
 @given(text=st.text())
 def test_no_text_is_met_with_another_exception(kind: Kind[Any], text: str) -> None:

@@ -67,7 +67,16 @@ APP = 'app = "shop.wsgi:application"\n'
         ),
         (
             "[server]\nx = 1",
-            "shop.toml:2: unknown section [server]; they are [workers], [http], [limits], [environment]",
+            "shop.toml:2: unknown section [server]; they are [workers], [http], [limits], [cron], "
+            "[cron.limits], [reload], [environment], [[limits.path]], [[cron.jobs]]",
+        ),
+        ("[[cron.job]]\nx = 1", "shop.toml:2: unknown section [cron.job]; did you mean [[cron.jobs]]?"),
+        ("[[jobs]]\nx = 1", "shop.toml:2: unknown section [jobs]; did you mean [[cron.jobs]]?"),
+        ("[[cron]]\nx = 1", "shop.toml:2: cron is one section: write [cron] or [[cron.jobs]]"),
+        (
+            "max_cron_threads = 2",
+            "shop.toml:2: unknown key 'max_cron_threads'; did you mean 'cron.workers'? "
+            "It stands under [cron].",
         ),
         (
             "[http]\nbody-max = 1\nbody_max = 2",
@@ -93,6 +102,34 @@ def test_a_wrong_value_is_told_with_what_is_expected(tmp_path: Path, read: Write
         'shop.toml:4: http.keepalive: expected a duration, for example 90, "90s", "2min" or "1h 30min" '
         "(0 is off), not '75 parsecs' ('parsecs' is no unit: they are ms, s, min, h, d and w)"
     )
+
+
+def test_each_mistake_in_a_job_is_told_with_its_line_and_its_job(tmp_path: Path, read: Write) -> None:
+    text = """\
+[[cron.jobs]]
+name = "tidy"
+schedule = "0 25 * * *"
+call = "shop.jobs:tidy()"
+
+[[cron.jobs]]
+name = "report"
+every = 60
+catch-up = "yes"
+
+[[cron.jobs]]
+name = "report"
+call = "shop.jobs:report"
+every = 60
+"""
+    assert refused(tmp_path, read, APP + text) == [
+        "shop.toml:4: cron.jobs: job 'tidy': schedule: '0 25 * * *': hour: 25 is not in 0-23",
+        "shop.toml:5: cron.jobs: job 'tidy': call: 'shop.jobs:tidy()': without brackets; "
+        "what it is called with is args",
+        "shop.toml:7: cron.jobs: job 'report': call is missing; "
+        'write for example call = "shop.jobs:clear_sessions"',
+        "shop.toml:10: cron.jobs: job 'report': catch-up: expected true or false, not 'yes' (without quotes)",
+        "shop.toml:12: cron.jobs: job 'report': number 2 has the same name: each job has its own",
+    ]
 
 
 def test_all_errors_of_all_files_are_told_at_once_in_their_order(tmp_path: Path, read: Write) -> None:
@@ -369,3 +406,44 @@ def test_a_soft_limit_that_never_counts_is_warned_of(tmp_path: Path, limits: str
     warnings = load(str(file)).warnings
     assert bool(warnings) == warned
     assert all("limits.memory_soft = " in text and "is not below" in text for text in warnings)
+
+
+@pytest.mark.parametrize(
+    ("workers", "cause"),
+    [
+        (
+            "min = 8\nmax = 4\n",
+            "shop.toml:3: workers.min = 8 is more than workers.max = 4 (shop.toml:4); raise workers.max",
+        ),
+        (
+            "max = 4\ncount = 8\n",
+            "shop.toml:4: workers.count = 8 is more than workers.max = 4 (shop.toml:3); "
+            'leave workers.count to "auto"',
+        ),
+        (
+            "count = 1\nmin = 2\n",
+            "shop.toml:4: workers.min = 2 is more than workers.count = 1 (shop.toml:3); "
+            'leave workers.count to "auto"',
+        ),
+    ],
+)
+def test_numbers_of_workers_that_contradict_each_other_are_told_with_both_places(
+    tmp_path: Path, read: Write, workers: str, cause: str
+) -> None:
+    (line,) = refused(tmp_path, read, f"{APP}[workers]\n{workers}")
+    assert line.replace(f"{tmp_path}/", "") == cause
+
+
+@pytest.mark.parametrize(
+    "workers", ["min = 4\nmax = 4", "count = 4\nmin = 4", 'count = "auto"\nmax = 1', "idle = 0"]
+)
+def test_numbers_of_workers_that_agree_are_fine(read: Write, workers: str) -> None:
+    read(f"{APP}[workers]\n{workers}\n")
+
+
+def test_a_mold_that_has_nothing_to_share_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "shop.toml"
+    file.write_text('app = "shop:app"\npreload = false\nrefork_after = [50]\n')
+    assert load(str(file)).warnings == (
+        "refork_after does nothing with preload = false: there is no mold that has the application",
+    )

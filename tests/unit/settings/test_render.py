@@ -1,5 +1,6 @@
 """The rendered documents: as committed, valid, and without holes."""
 
+import argparse
 import re
 from pathlib import Path
 
@@ -51,11 +52,21 @@ def test_the_verbs_of_the_manual_are_those_of_the_command() -> None:
     assert {verb.name: verb.help for verb in VERBS} == cli.VERBS
 
 
+def choices(parser: argparse.ArgumentParser, dest: str) -> dict[str, argparse.ArgumentParser]:
+    """The parsers below a parser, by their words."""
+    (action,) = (action for action in parser._actions if action.dest == dest)
+    assert isinstance(action.choices, dict)
+    return action.choices
+
+
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_every_option_of_a_verb_is_in_the_manual(verb: Verb) -> None:
-    (verbs,) = (action for action in cli.parser(verb.name)._actions if action.dest == "verb")
-    assert isinstance(verbs.choices, dict)
-    options = {text for action in verbs.choices[verb.name]._actions for text in action.option_strings}
+    parser = choices(cli.parser(verb.name), "verb")[verb.name]
+    deeds = choices(parser, "deed") if verb.deeds else {}
+    assert list(deeds) == [deed for deed, _ in verb.deeds]
+    options = {
+        text for one in (parser, *deeds.values()) for action in one._actions for text in action.option_strings
+    }
     documented = {flag for flag, _ in verb.options} | {"-h", "--help"}
     if verb.takes_settings:
         documented |= {row.flag for row in rows()}

@@ -4,15 +4,19 @@ import json
 
 import pytest
 
-from corn_systemd.settings.kinds import ADDRESSES, PATH
+from corn_systemd.settings.kinds import ADDRESSES, PATH, Job, PathLimits
 from corn_systemd.settings.lines import tomllib
 from corn_systemd.settings.sections import (
+    Cron,
     Http,
+    JobLimits,
+    Limits,
     Row,
     Settings,
     Workers,
     as_message,
     from_message,
+    limits_of,
     rows,
     sections,
     value_of,
@@ -27,6 +31,13 @@ SETTINGS = Settings(
     ),
     environment={"A": "ü\n"},
     workers=Workers(count=3),
+    cron=Cron(
+        jobs=(
+            Job("tidy", "a:b", schedule="17 3 * * *", timezone="Europe/Berlin", args=(1, ["x", {"y": None}])),
+            Job("look", "a:c", every=1.5, args={"days": 3, "names": ["ü"]}, overlap="queue", time_cpu=0.0),
+        ),
+        limits=JobLimits(grace=1.0),
+    ),
     http=Http(keepalive=0.5, spool_directory="/var/cache/corn/shop", trusted_proxies=("10.0.0.0/8", "unix")),
 )
 
@@ -39,6 +50,20 @@ def test_settings_cannot_be_changed() -> None:
 
 def test_settings_survive_the_way_to_a_worker() -> None:
     assert from_message(json.loads(json.dumps(as_message(SETTINGS)))) == SETTINGS
+
+
+def test_a_job_has_its_own_limits_over_those_of_jobs_over_those_of_requests() -> None:
+    settings = Settings(
+        name="shop",
+        app="a:b",
+        limits=Limits(rlimit_data=7, time_cpu=3.0, path=(PathLimits("*", 1.0),)),
+        cron=Cron(limits=JobLimits(memory_hard=5, time_cpu=9.0)),
+    )
+    limits = limits_of(settings, Job("x", "a:b", every=60.0, time_real=10.0, time_cpu=0.0))
+    assert (limits.time_real, limits.time_cpu) == (10.0, 0.0)
+    assert (limits.memory_hard, limits.rlimit_data, limits.path) == (5, 7, ())
+    assert limits_of(settings, Job("x", "a:b", every=60.0)).time_cpu == 9.0
+    assert limits_of(Settings(name="a", app="b"), Job("x", "a:b")).time_real == 1800.0
 
 
 @pytest.mark.parametrize("row", list(rows()), ids=lambda row: row.key)

@@ -52,6 +52,32 @@ def test_what_systemd_must_know_is_sent_when_it_listens_again_and_in_its_order(
     assert not notifier.has_unsent
 
 
+def test_who_listens_anew_under_the_same_name_is_spoken_to(systemd: socket.socket) -> None:
+    notifier = a_notifier()
+    path = systemd.getsockname()
+    systemd.close()
+    assert not notifier.send(STATUS="lost")
+    notifier.ready("kept")
+    assert not notifier.alive(1.0) and notifier.has_unsent
+    Path(path).unlink()
+    assert not notifier.alive(2.0)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(path)
+        other.setblocking(False)
+        assert notifier.alive(3.0)
+        assert notifier.send(STATUS="heard")
+        assert drain(other) == ["READY=1\nSTATUS=kept", "STATUS=heard"]
+
+
+def test_where_nothing_is_to_be_sent_nobody_knows_whether_the_manager_listens(
+    systemd: socket.socket,
+) -> None:
+    """Else its loss would be told again and again: at each STATUS=, and taken back at each turn."""
+    notifier = a_notifier()
+    systemd.close()
+    assert notifier.alive(1.0) is None
+
+
 def test_the_watchdog_is_pinged_at_half_its_interval_and_not_more_often(systemd: socket.socket) -> None:
     notifier = a_notifier(WATCHDOG_USEC="4000000")
     for now in (10.0, 11.0, 12.0, 13.0, 14.0):
@@ -65,7 +91,7 @@ def test_a_watchdog_for_another_process_is_not_ours(systemd: socket.socket) -> N
 
 def test_without_a_service_manager_nothing_is_said_and_all_is_well() -> None:
     notifier = Notifier({})
-    assert notifier.send(STATUS="x") and notifier.alive(1.0)
+    assert notifier.send(STATUS="x") and notifier.alive(1.0) is not False
     assert not notifier.is_listening and not notifier.is_deaf
 
 

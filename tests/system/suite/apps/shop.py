@@ -32,3 +32,15 @@ def application(environ, start_response):
             file.write("kept\n")
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(answer)))])
     return [answer.encode()]
+
+
+def speak():
+    print("spoken by", os.getpid())
+
+
+def leave(status):
+    sys.exit(status)
+
+
+def sleep():
+    time.sleep(600)
