@@ -28,7 +28,8 @@ from corn_systemd.systemd import messages
 
 ADDRESS = "127.0.0.1:8201"
 MIB = 1 << 20
-LIMITS = {"memory_hard": "120M", "time_real": 0, "time_cpu": "2s", "grace": "5s"}
+# An emulated processor needs a second for the start of an interpreter.
+LIMITS = {"memory_hard": "120M", "time_real": 0, "time_cpu": "10s", "grace": "5s"}
 
 
 @pytest.fixture(scope="module")

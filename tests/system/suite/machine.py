@@ -20,6 +20,9 @@ APPS = Path("/srv")
 # How many times longer than on a real processor everything may take here (tests/system/run).
 PATIENCE = float(os.environ.get("CORN_PATIENCE", "1"))
 
+# A flag of a process that the kernel is ending (include/linux/sched.h).
+PF_EXITING = 0x4
+
 
 def sh(*command: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout * PATIENCE)
@@ -162,15 +165,18 @@ def toml(value: object) -> str:
 
 
 def pids_alive(pids: set[int]) -> set[int]:
-    """Those that still run; a zombie that nobody has waited for yet does not."""
-    return {pid for pid in pids if state_of(pid) not in ("", "Z", "X")}
+    """Those that still run."""
+    return set(filter(is_alive, pids))
 
 
-def state_of(pid: int) -> str:
+def is_alive(pid: int) -> bool:
+    """Not a zombie that nobody has waited for yet, nor one that is about to be: it leaves its control group,
+    so that its service has stopped, before its state says so (proc_pid_stat(5))."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return ""
+        return False
+    return fields[0] not in "ZX" and not int(fields[6]) & PF_EXITING
 
 
 def drop_in(unit: str, text: str) -> None:

@@ -20,6 +20,7 @@ if os.fork():
 os.setsid()
 if os.fork():
     os._exit(0)
+os.close(1)
 {SLEEPS}
 """
 
@@ -90,8 +91,9 @@ def lock():
 
 
 def hide(seconds=0):
-    """Leaves a process behind that is in no process group or session of its worker's."""
-    subprocess.run(python(HIDES), check=True)
+    """Leaves a process behind that is in no process group or session of its worker's; those that were between
+    it and us have ended, as nobody else can print any more."""
+    subprocess.run(python(HIDES), check=True, stdout=subprocess.PIPE)
     time.sleep(float(seconds))
 
 
