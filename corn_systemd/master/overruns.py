@@ -33,9 +33,9 @@ _SIGNALS = {Limit.TIME_REAL: REQUEST_TIMEOUT, Limit.TIME_CPU: CPU_TIME_EXCEEDED}
 # was stopped, or with the whole machine): no request pays for that.
 STANDSTILL = 1.0
 # A worker writes its stacks when it is its turn, on a busy machine not at once: so long it may take. One
-# that takes memory quickly may take longer: the kernel puts it to sleep (memory.high), again and again, and
-# it can not take much more meanwhile.
-WRITING, HELD = 0.25, 1.0
+# that takes memory quickly may take longer: the kernel puts it to sleep (memory.high), for up to 2 s at a
+# time, and it can not take much more meanwhile.
+WRITING, HELD = 0.5, 2.5
 
 
 @dataclass
@@ -198,6 +198,9 @@ class Overruns:
             if is_stopped:
                 # Whoever has not been handed to the others yet.
                 self._rescue.take_all(record)
+            elif now < running.held_until:
+                # The kernel has it, for a moment (it looks for memory): its other clients would be lost.
+                return
             self._deeds.kill(record, TOLD, now)
         # Read after the kill: where it could not be stopped (within vfork) it has run until then.
         view = slot.view()

@@ -40,7 +40,10 @@ def pens() -> Iterator[Instance]:
 def are_tidy(one: Instance) -> bool:
     """Whether there is a group for each process that should be there, and no other."""
     there = pids(one, "mold") | pids(one, "http")
-    return len(there) == 3 and groups(top(one)) == {"master"} | {group_of(pid).name for pid in there}
+    try:
+        return len(there) == 3 and groups(top(one)) == {"master"} | {group_of(pid).name for pid in there}
+    except (FileNotFoundError, ProcessLookupError):
+        return False  # one has just ended
 
 
 def test_each_process_has_a_group_and_that_of_a_worker_is_limited(pens: Instance) -> None:

@@ -23,7 +23,7 @@ from inside import (
     told,
     top,
 )  # fmt: skip
-from machine import Instance, wait_for
+from machine import Instance, pids_alive, wait_for
 
 from corn_systemd.systemd import messages
 
@@ -57,6 +57,7 @@ def test_a_worker_over_the_soft_limit_answers_and_is_replaced(table: Instance) -
     entry = expects(table, messages.WORKER_RETIRES, pid=worker)
     assert "(limits.memory_soft = 60 MiB)" in entry["CORN_CAUSE"]
     wait_for(lambda: both(table) and worker not in both(table), "another in its place")
+    wait_for(lambda: not pids_alive({worker}), "its end")
     assert pid_of(client) != worker
     client.close()
     assert not told(table, messages.WORKER_DIED) and not told(table, messages.REQUEST_TAKEN_OVER)

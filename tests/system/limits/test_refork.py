@@ -35,7 +35,7 @@ def are_tidy(one: Instance) -> bool:
         return False
     try:
         return groups(top(one)) == {"master"} | {group_of(row["pid"]).name for row in rows}
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False  # one has just ended
 
 

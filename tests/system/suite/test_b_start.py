@@ -62,7 +62,7 @@ def test_one_address_for_both_protocols_and_a_port_below_1024(instance: Make) ->
 
 
 def test_it_is_active_only_when_a_worker_answers(instance: Make) -> None:
-    slow = instance("slow", listen=["127.0.0.1:8101"], environment={"SHOP_IMPORT_SECONDS": "3"})
+    slow = instance("slow", listen=["127.0.0.1:8101"], environment={"SHOP_IMPORT_SECONDS": "4"})
     systemctl("start", "--no-block", slow.service)
     wait_for(lambda: slow.main_pid, "a process")
     seen = set()
@@ -71,10 +71,10 @@ def test_it_is_active_only_when_a_worker_answers(instance: Make) -> None:
         assert seen <= {"activating", "active"}
     began = time.monotonic()
     assert get("127.0.0.1:8101") == (200, "shop\n")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3, "it imports again"
     assert "activating" in seen
     microseconds = [int(slow.show(f"{name}TimestampMonotonic")) for name in ("InactiveExit", "ActiveEnter")]
-    assert microseconds[1] - microseconds[0] > 3_000_000
+    assert microseconds[1] - microseconds[0] > 4_000_000
 
 
 def test_clients_that_come_before_it_is_ready_wait_and_are_answered(instance: Make) -> None:
@@ -181,12 +181,12 @@ def test_a_started_instance_is_exposed_by_2_0_or_less(instance: Make) -> None:
 
 def test_the_watchdog_is_fed(instance: Make) -> None:
     shop = instance("shop", listen=["127.0.0.1:8100"])
-    drop_in(shop.service, "[Service]\nWatchdogSec=2s\n")
+    drop_in(shop.service, "[Service]\nWatchdogSec=6s\n")
     systemctl("daemon-reload")
     shop.start()
     fed_at = "WatchdogTimestampMonotonic"
     first = int(shop.show(fed_at))
-    wait_for(lambda: int(shop.show(fed_at)) > first + 4_000_000, "pings over two periods")
+    wait_for(lambda: int(shop.show(fed_at)) > first + 12_000_000, "pings over two periods", 40)
     assert shop.show("NRestarts") == "0"
 
 
@@ -233,6 +233,7 @@ def test_an_instance_with_errors_harms_no_other(instance: Make) -> None:
     assert good.journal(messages.LISTENER_BOUND) == []
     assert bad.start(check=False).returncode == 1
     assert bad.show("ExecMainStatus") == "78"
+    sh("journalctl", "--sync")
     for source in ("corn-generator", "corn@bad"):
         said = sh("journalctl", f"--since=@{bad.since:.6f}", "-t", source).stdout
         assert "/etc/corn/bad.toml:2" in said and "'listen'" in said

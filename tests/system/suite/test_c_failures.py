@@ -81,6 +81,9 @@ def test_it_may_fail_often_and_starts_at_the_first_try_when_it_is_repaired(insta
     repair(one)
     one.start()
     assert get(ADDRESS) == (200, "shop\n")
+    # Its sockets have been tried as often.
+    assert show(one.socket, "ActiveState") == "active"
+    assert one.journal(messages.LISTENER_BOUND) == []
 
 
 def test_a_misspelt_instance_leaves_nothing_listening() -> None:

@@ -33,8 +33,10 @@ def test_a_job_runs_by_the_clock_and_the_journal_has_all_of_it_under_its_name(in
     wait_for(lambda: one.journal(messages.JOB_FINISHED), "a run")
     history = of_job(one, "speaks")
     assert history[0] == "job speaks: started"
-    assert history[1].startswith("spoken by "), history
-    assert history[2].startswith("job speaks: finished after "), history
+    # The last words of a job may come behind its end, on a machine that gives their pump no time.
+    said, finished = sorted(history[1:3], reverse=True)
+    assert said.startswith("spoken by "), history
+    assert finished.startswith("job speaks: finished after "), history
     assert {entry["CORN_JOB"] for entry in one.journal(messages.JOB_FINISHED)} == {"speaks"}
     status = os.stat(LEDGER)
     assert (status.st_uid, status.st_mode & 0o007) == (os.stat("/var/lib/corn/shop").st_uid, 0)

@@ -150,7 +150,7 @@ def test_who_comes_at_any_moment_is_answered(instance: Make) -> None:
 
 
 def test_stop_restart_and_reload_of_one_that_sleeps_do_what_they_say(instance: Make) -> None:
-    one = instance("idle", listen=[ADDRESS], idle_exit="1s")
+    one = instance("idle", listen=[ADDRESS], idle_exit="4s")
     one.start()
     asleep(one)
     done = systemctl("reload", one.service, check=False)
@@ -182,8 +182,13 @@ def has_timer() -> bool:
     return show(TIMER, "ActiveState") == "active"
 
 
+def is_wake_done() -> bool:
+    """It neither runs nor is about to."""
+    return show(WAKE, "ActiveState") == "inactive" and show(WAKE, "Job") in ("", "0")
+
+
 def test_a_timer_wakes_it_for_its_next_job_and_ends_with_its_socket(instance: Make) -> None:
-    one = instance("idle", listen=[ADDRESS], idle_exit="2s", cron=speaks(every="12s"))
+    one = instance("idle", listen=[ADDRESS], idle_exit="4s", cron=speaks(every="30s"))
     # What an application's programs are called is nothing to root.
     (one.home / "bin").mkdir()
     for name in ("systemd-run", "systemctl", "python3"):
@@ -194,7 +199,7 @@ def test_a_timer_wakes_it_for_its_next_job_and_ends_with_its_socket(instance: Ma
     one.start()
     for runs in (1, 2):
         # Nobody comes: it is systemd that starts it, in time, and it stays until it has done it.
-        wait_for(lambda runs=runs: len(one.journal(messages.JOB_FINISHED)) == runs, "a run", 40)
+        wait_for(lambda runs=runs: len(one.journal(messages.JOB_FINISHED)) == runs, "a run", 90)
         asleep(one)
         wait_for(has_timer, "its timer")
         assert one.processes() == set()
@@ -202,7 +207,7 @@ def test_a_timer_wakes_it_for_its_next_job_and_ends_with_its_socket(instance: Ma
     assert one.journal(messages.JOB_MISSED) == one.journal(messages.INSTANCE_WOKEN) == []
     assert [entry["MESSAGE"] for entry in one.journal() if int(entry["PRIORITY"]) < 5] == []
     due = [int(entry["__REALTIME_TIMESTAMP"]) / 1e6 for entry in one.journal(messages.JOB_STARTED)]
-    print([f"{at % 12:.2f} s after it was due" for at in due])
+    print([f"{at % 30:.2f} s after it was due" for at in due])
     assert "timer at" in sh("corn", "status", "idle").stdout
     assert TIMER in systemctl("list-timers", "--no-pager").stdout
     assert TIMER in systemctl("stop", one.service).stderr
@@ -234,10 +239,8 @@ def test_when_its_socket_is_opened_as_at_a_boot_its_jobs_count(instance: Make) -
     due = show(TIMER, "NextElapseUSecRealtime")
     # It sleeps, and sleeps on.
     for verb in (*["restart"] * 6, "stop", "start", "start"):
-        # So often in so little time, systemd would have none of it.
-        systemctl("reset-failed", one.socket, "corn-idle-2.socket", check=False)
         systemctl(verb, one.socket)
-        wait_for(lambda: show(WAKE, "ActiveState") != "activating", "the end of what makes its timer")
+        wait_for(is_wake_done, "the end of what makes its timer")
         assert (has_timer(), show(one.socket, "ActiveState") == "active") == (verb != "stop",) * 2
     assert (one.starts(), one.show("ActiveState")) == (1, "inactive")
     assert show(TIMER, "NextElapseUSecRealtime") == due
@@ -261,7 +264,7 @@ def test_who_is_stopped_while_it_goes_to_sleep_is_stopped(instance: Make) -> Non
         began = time.monotonic()
         systemctl("stop", one.socket, one.service)
         assert time.monotonic() - began < 10 * machine.PATIENCE
-        wait_for(lambda: show(WAKE, "ActiveState") != "activating", "the end of what makes its timer")
+        wait_for(is_wake_done, "the end of what makes its timer")
         states = [show(unit, "ActiveState") for unit in (one.service, one.socket, TIMER, WAKE)]
         assert states == ["inactive"] * 4
         assert not is_listening(ADDRESS)
@@ -269,13 +272,13 @@ def test_who_is_stopped_while_it_goes_to_sleep_is_stopped(instance: Make) -> Non
 
 
 def test_who_can_not_be_started_for_its_job_is_tried_again_later(instance: Make) -> None:
-    one = instance("idle", listen=[ADDRESS], idle_exit="1s", cron=speaks(every="12s"))
+    one = instance("idle", listen=[ADDRESS], idle_exit="1s", cron=speaks(every="30s"))
     one.start()
     asleep(one)
     wait_for(has_timer, "its timer")
     good = (one.home / "shop.py").read_text()
     (one.home / "shop.py").write_text("import frobnicate\n")
-    wait_for(lambda: one.show("ActiveState") == "failed", "a start that fails", 40)
+    wait_for(lambda: one.show("ActiveState") == "failed", "a start that fails", 90)
     wait_for(has_timer, "its timer")
     due = show(TIMER, "NextElapseUSecRealtime")
     assert 200 < int(sh("date", "--date", due, "+%s").stdout) - time.time() < 310
@@ -285,7 +288,7 @@ def test_who_can_not_be_started_for_its_job_is_tried_again_later(instance: Make)
     assert show(TIMER, "NextElapseUSecRealtime") == due
     (one.home / "shop.py").write_text(good)
     one.start()
-    wait_for(lambda: one.journal(messages.JOB_FINISHED), "a run", 40)
+    wait_for(lambda: one.journal(messages.JOB_FINISHED), "a run", 90)
 
 
 def test_who_can_not_be_woken_for_a_job_is_started_again_and_the_journal_says_why(instance: Make) -> None:

@@ -49,10 +49,12 @@ def gulp():
 
 
 def tmpfs():
-    """In one call, and on a file that is gone when its process is."""
+    """On a file that is gone when its process is."""
+    part = bytes(MIB)
     with open("/dev/shm/hungry", "w+b", buffering=0) as file:
         os.unlink(file.name)
-        file.write(bytes(1) * MUCH)
+        while file.tell() < MUCH:
+            file.write(part)
 
 
 def shared():
@@ -98,7 +100,8 @@ def hide(seconds=0):
 
 
 def leave(status):
-    time.sleep(1)
+    # Longer than the master may be kept from its processor: it is to see the request.
+    time.sleep(5)
     os._exit(int(status))
 
 
