@@ -25,6 +25,15 @@ TIMER = {"CORN_WOKEN_BY": "corn@shop.socket corn@shop.timer"}
 ASK = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
 
 
+def visit_from_the_start(corn: Corn) -> socket.socket:
+    """Starts it for a client, who is answered and stays: it is in use from the first moment."""
+    client = connect(corn.sockets[0])
+    client.sendall(ASK)
+    corn.start().ready()
+    assert answer(client).startswith(b"HTTP/1.1 200 ")
+    return client
+
+
 @contextmanager
 def unit(corn: Corn) -> Iterator[Callable[[], int]]:
     """A socket unit: whenever the service has ended and somebody waits, it is started. Yields how often it
@@ -69,8 +78,8 @@ def answer(client: socket.socket) -> bytes:
 
 
 def test_it_ends_when_nobody_has_come_for_so_long_and_nothing_is_left(shop: Start) -> None:
-    corn = shop(settings="idle_exit = '300ms'\n", environment=UNITS)
-    assert corn.get().text == "hello"
+    corn = shop(settings="idle_exit = '300ms'\n", environment=UNITS, start=False)
+    visit_from_the_start(corn).close()
     assert corn.end() == 0
     corn.expects(messages.INSTANCE_SLEEPS)
     corn.expects(messages.INSTANCE_STOPPED, requests=1)
@@ -107,10 +116,8 @@ def test_the_first_who_comes_wakes_it_and_the_journal_says_how_long_that_took(
 
 
 def test_an_open_connection_keeps_it_awake_though_it_asks_for_nothing(shop: Start) -> None:
-    corn = shop(settings="idle_exit = '200ms'\n", environment=UNITS)
-    with connect(corn.sockets[0]) as client:
-        client.sendall(ASK)
-        assert answer(client).startswith(b"HTTP/1.1 200 ")
+    corn = shop(settings="idle_exit = '200ms'\n", environment=UNITS, start=False)
+    with visit_from_the_start(corn) as client:
         # Five times as long: what must not happen has no word to wait for.
         with pytest.raises(AssertionError, match="waited"):
             corn.until(lambda: corn.has_ended, "its end", 1.0)
@@ -129,11 +136,13 @@ def test_a_request_that_runs_keeps_it_awake_though_its_client_has_gone(shop: Sta
         "    return [b'hello']\n",
         settings="idle_exit = '100ms'\n",
         environment=UNITS,
+        start=False,
     )
-    began = time.monotonic()
     with connect(corn.sockets[0]) as client:
         client.sendall(ASK)
-        corn.until(lambda: any("request" in one for one in corn.workers()), "the request")
+        corn.start()
+        began = time.monotonic()
+        corn.ready().until(lambda: any("request" in one for one in corn.workers()), "the request")
     assert corn.end() == 0 and time.monotonic() - began > 1.0
     corn.expects(messages.INSTANCE_STOPPED, requests=1)
 
@@ -181,9 +190,8 @@ def test_with_a_timer_it_sleeps_until_its_next_job_and_leaves_word_of_it(shop: S
     word = corn.directory / "state" / "wake"
     word.parent.mkdir()
     word.write_text("1\n")
-    corn.start().ready()
-    corn.until(lambda: not word.exists(), "the end of an old word")
-    assert corn.get().text == "hello"
+    with visit_from_the_start(corn):
+        corn.until(lambda: not word.exists(), "the end of an old word")
     assert corn.end() == 0
     entry = corn.expects(messages.INSTANCE_SLEEPS)
     assert "when job 'tidy' is due" in entry["MESSAGE"]
@@ -212,7 +220,7 @@ def test_who_is_woken_for_a_job_stays_until_it_has_run_it_and_sleeps_again(shop:
 
 
 def test_it_stays_awake_while_its_file_would_not_let_it_start_again(shop: Start) -> None:
-    corn = shop(settings="idle_exit = '500ms'\n", environment=UNITS)
+    corn = shop(settings="idle_exit = '2s'\n", environment=UNITS)
     text = (corn.directory / "shop.toml").read_text()
     corn.write("shop.toml", text + "nonsense = 3\n")
     entry = corn.expects(messages.INSTANCE_STAYS_AWAKE)
@@ -232,13 +240,13 @@ def test_a_reload_wakes_nobody_up_and_its_settings_count(shop: Start) -> None:
 
 
 def test_who_knocks_while_they_leave_is_answered_by_others_who_come_back(shop: Start) -> None:
-    corn = shop(settings="idle_exit = '200ms'\n", environment=UNITS)
+    corn = shop(settings="idle_exit = '1s'\n", environment=UNITS)
     old = [worker["pid"] for worker in corn.workers()]
     for pid in old:
         os.kill(pid, signal.SIGSTOP)
-    # They can not hear that they are to leave, but are asked to by now.
+    # They can not hear that they are to leave, but are asked to by now. To ask for that would wake it.
     with pytest.raises(AssertionError, match="waited"):
-        corn.until(lambda: corn.has_ended, "its end", 1.0)
+        corn.until(lambda: corn.has_ended, "its end", 3.0)
     with connect(corn.sockets[0]) as client:
         client.sendall(ASK)
         assert answer(client).startswith(b"HTTP/1.1 200 ")
@@ -257,19 +265,19 @@ def test_a_stop_while_all_leave_is_a_stop(shop: Start) -> None:
 
 
 def time_to_exit(corn: Corn) -> float:
-    """Seconds from an answer to the end; it is started again."""
-    assert corn.get().text == "hello" and corn.process is not None
+    """Seconds from the last answer to the end."""
+    visit_from_the_start(corn).close()
     began = time.monotonic()
-    assert corn.process.wait(DEADLINE) == 0
-    took = time.monotonic() - began
-    corn.restart()
-    return took
+    assert corn.process is not None and corn.process.wait(DEADLINE) == 0
+    corn.take_in()
+    corn.states.clear()
+    return time.monotonic() - began
 
 
 def test_of_a_thousand_requests_around_its_exits_none_is_lost(shop: Start) -> None:
     """Bursts around the moment at which it decides, leaves, ends, and is started again."""
     dice = random.Random(6)
-    corn = shop(settings="idle_exit = '200ms'\n", environment=UNITS)
+    corn = shop(settings="idle_exit = '200ms'\n", environment=UNITS, start=False)
     lost: list[str] = []
     count = 0
 

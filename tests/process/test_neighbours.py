@@ -26,6 +26,9 @@ def application(environ, start_response):
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     if path == "/sleep":
         time.sleep(float(query))
+    elif path == "/until":
+        while not os.path.exists(query):
+            time.sleep(0.01)
     elif path == "/lock":
         # One call of C that never looks whether another thread waits for the interpreter.
         sum(range(int(query)))
@@ -310,12 +313,12 @@ def _drive(clients: list[socket.socket], target: str, warm_up: int, requests: in
     return counts
 
 
-def behind_one_that_sleeps(corn: Corn, seconds: int) -> tuple[socket.socket, socket.socket, socket.socket]:
+def behind_one_that(corn: Corn, target: str) -> tuple[socket.socket, socket.socket, socket.socket]:
     """(an idle client, one that has asked, both in the relay; one that keeps the only worker)."""
     idle, asking, kept = (connect(corn.sockets[0]) for _ in range(3))
     ask(idle)
     pid = int(ask(asking))
-    kept.sendall(get(f"/sleep?{seconds}"))
+    kept.sendall(get(target))
     corn.until(lambda: others_of(corn, pid) == 0, "the others to be handed over")
     asking.sendall(get("/"))
     return idle, asking, kept
@@ -323,7 +326,7 @@ def behind_one_that_sleeps(corn: Corn, seconds: int) -> tuple[socket.socket, soc
 
 def test_who_is_left_in_the_relay_at_the_end_is_told_so(shop: Start) -> None:
     corn = shop(APP, "stop_timeout = 1\n", workers=1)
-    idle, asking, kept = behind_one_that_sleeps(corn, 60)
+    idle, asking, kept = behind_one_that(corn, "/sleep?60")
     corn.stop()
     assert read_all(asking).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert read_all(idle) == b""
@@ -333,8 +336,12 @@ def test_who_is_left_in_the_relay_at_the_end_is_told_so(shop: Start) -> None:
 
 def test_a_stop_answers_who_waits_in_the_relay(shop: Start) -> None:
     corn = shop(APP, workers=1)
-    idle, asking, kept = behind_one_that_sleeps(corn, 1)
-    assert corn.stop() == 0
+    go = corn.directory / "go"
+    idle, asking, kept = behind_one_that(corn, f"/until?{go}")
+    corn.signal(signal.SIGTERM)
+    corn.until(lambda: corn.notified(STOPPING="1"), "a stop")
+    go.touch()
+    assert corn.end() == 0
     assert read_all(kept).startswith(b"HTTP/1.1 200 OK\r\n")
     answer = read_all(asking)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and b"Connection: close" in answer
