@@ -17,6 +17,9 @@ from .harness import Corn, connect
 APP = r"""
 import ctypes, os, signal, sys, time
 
+# Longer than the master may be kept from its processor: it is to see the request first.
+PAUSE = 1
+
 def crash():
     ctypes.string_at(0)
 
@@ -38,14 +41,14 @@ def application(environ, start_response):
         return [b"%d\n" % os.getpid()]
     when, code = path[1:].split("/")
     if when == "before":
-        time.sleep(0.3)
+        time.sleep(PAUSE)
         globals()[code]()
     start_response("200 OK", [("Content-Type", "text/plain")])
     return answer(globals()[code])
 
 def answer(code):
     yield b"the beginning\n"
-    time.sleep(0.3)
+    time.sleep(PAUSE)
     code()
 """
 
