@@ -590,7 +590,7 @@ def test_the_end_of_a_run_that_an_earlier_clerk_has_claimed_is_told_the_lock(eng
 
 
 def test_a_database_that_has_gone_keeps_nothing_from_being_written(engage: Engage) -> None:
-    office = engage(FakeLock(Unavailable("no database"), GRANTED), first_delay=0.01)
+    office = engage(FakeLock(Unavailable("no database"), GRANTED), first_delay=0.5)
     office.claims(**SHARED)
     office.claims(MAIL, NOON + 1)
     heard = [office.hears() for _ in range(4)]
