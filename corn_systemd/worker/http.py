@@ -152,7 +152,6 @@ class HttpWorker(Reception):
                 # It slept, and may be the only one whom the kernel woke for who comes in (EPOLLEXCLUSIVE):
                 # behind a client's request, who knows how long, nobody else would look for them.
                 coming = [fd for fd, _ in found if fd not in connections]
-                coming.sort(key=self._doors.__contains__)
                 self._welcome(coming, now - before > AWAY, False)
             for _ in range(len(queue)):
                 queue.popleft().turn()
@@ -182,9 +181,10 @@ class HttpWorker(Reception):
     def _welcome(self, fds: list[int], has_slept: bool, is_busy: bool) -> None:
         """The lifeline, the relay and the doors: who wants to come in, or wants us to go.
 
-        One connection a round: where others are idle they are quicker, and a busy worker starves nobody.
+        One connection a round: where others are idle they are quicker, and a busy worker starves nobody. The
+        doors last: what the others say may close them.
         """
-        for fd in fds:
+        for fd in sorted(fds, key=self._doors.__contains__):
             if fd in self._doors:
                 self._accept(fd, has_slept)
             elif fd == self._relay.fileno():

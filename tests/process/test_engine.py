@@ -646,6 +646,31 @@ def test_a_worker_that_is_told_to_leave_answers_and_leaves() -> None:
         assert engine.reason == "drained"
 
 
+def test_who_comes_in_behind_the_word_to_leave_is_for_the_others() -> None:
+    """Also where both are found in one look, and the door first, behind a request that took its time."""
+    begun, go = threading.Event(), threading.Event()
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        begun.set()
+        assert go.wait(DEADLINE)
+        start_response("200 OK", [])
+        return [b"done"]
+
+    with Engine(application, keepalive=0.04) as engine, engine.connect() as client:  # a tick is a quarter
+        client.sendall(get())
+        assert begun.wait(DEADLINE)
+        with engine.connect() as other:
+            other.sendall(get())
+            engine.leave(linger=0.0)
+            assert not go.wait(0.1)  # ten ticks go by
+            go.set()
+            assert read_all(client).endswith(b"done")
+            engine.thread.join(DEADLINE)
+            assert engine.reason == "drained"
+            assert engine.slot.story.count(("begin", "GET", "/")) == 1
+            engine.listener.accept()[0].close()
+
+
 def test_idle_clients_are_let_go_when_the_time_is_up() -> None:
     with Engine(hello.application) as engine, engine.connect() as idle, engine.connect() as half:
         idle.sendall(get())
