@@ -216,6 +216,8 @@ class HttpWorker(Reception):
                 elif message.kind == "open" and not self._is_open:
                     self._reason = OPENED
                 elif message.kind == "drain":
+                    if message.fields.get("hand_over"):
+                        self._look_for_the_last()
                     # Said again, it is to leave for good.
                     self.becomes_mold = bool(message.fields.get("becomes_mold"))
                     self._is_leaving = True
@@ -228,6 +230,15 @@ class HttpWorker(Reception):
                     self._take_more(not self._leaves_to_others)
         except EOFError:
             self._reason = "orphaned"
+
+    def _look_for_the_last(self) -> None:
+        """Before it looks at the doors and the relay no more. The kernel may have woken this worker alone for
+        who waits there (EPOLLEXCLUSIVE, epoll_ctl(2)), and the others would go on sleeping. More than one at
+        each it can not be: for who came behind him it has woken another."""
+        for fd in self._doors:
+            self._accept(fd, False)
+        if self._is_taking:
+            self._take(False)
 
     def _leave(self, now: float) -> None:
         """Once nobody is here any more; who can be given to others is, and has not noticed it."""

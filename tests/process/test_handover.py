@@ -236,6 +236,21 @@ def test_a_worker_that_leaves_gives_its_clients_to_the_others(pair: Pair) -> Non
         assert data == b"x" * LONG
 
 
+def test_who_waits_at_the_door_of_one_that_leaves_comes_in_and_goes_on_elsewhere(pair: Pair) -> None:
+    """For him the kernel may have woken this one and nobody else (EPOLLEXCLUSIVE)."""
+    with pair.keep() as kept, pair.busy.connect() as other:
+        other.sendall(get("/", "Content-Length: 1", method="POST") + b"1")
+        pair.busy.leave(0.0, hand_over=True)
+        pair.gate.opened.set()
+        read_all(kept)
+        read_until(other, b"1")
+        pair.busy.thread.join(DEADLINE)
+        assert pair.busy.reason == "drained"
+        pair.idle.__enter__()
+        other.sendall(get("/", "Content-Length: 1", method="POST") + b"2")
+        assert b"close" not in read_until(other, b"2")
+
+
 def test_a_worker_that_leaves_does_not_spin_for_who_must_stay(tmp_path: Path) -> None:
     with Pair(tmp_path, spool_max=1024 * 1024) as pair, pair.busy.connect(4096) as reader:
         reader.sendall(get("/long"))
