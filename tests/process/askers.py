@@ -5,12 +5,11 @@ None asks twice. Half of them keep their connections; each asks at its time, or 
 
 import http.client
 import random
-import threading
 import time
 from dataclasses import dataclass
-from types import TracebackType
 
-from .harness import DEADLINE, Corn, connect
+from .harness import Corn
+from .load import Clients, open_connection
 
 # The path tells the application what to do; the body is more than it takes in memory.
 BODY = b"b" * 300_000
@@ -34,19 +33,6 @@ class Asked:
         return self.ended_at - self.at
 
 
-class _Connection(http.client.HTTPConnection):
-    """Never connects again by itself."""
-
-    auto_open = 0
-
-
-def open_connection(corn: Corn, timeout: float = DEADLINE) -> http.client.HTTPConnection:
-    connection = _Connection("corn.test", timeout=timeout)
-    connection.sock = connect(corn.sockets[0])
-    connection.sock.settimeout(timeout)
-    return connection
-
-
 def ask(connection: http.client.HTTPConnection, kind: str, name: str) -> tuple[int, str, bool]:
     """(status, what is wrong with the answer, whether the connection ends). Raises OSError and
     HTTPException."""
@@ -58,38 +44,19 @@ def ask(connection: http.client.HTTPConnection, kind: str, name: str) -> tuple[i
     return response.status, "" if is_own else f"another's answer: {text!r}", response.will_close
 
 
-class Askers:
+class Askers(Clients):
     """`with Askers(corn, seed) as askers:` so many ask, so often in all. `asked` is what became of it."""
 
     def __init__(self, corn: Corn, seed: int, prefix: str, rate: float = 60.0, clients: int = 12) -> None:
         """`prefix`: of all their ids."""
-        self._corn = corn
+        super().__init__(corn, rate, clients)
+        self._seed = seed
         self._prefix = prefix
-        self._every = clients / rate
-        self._is_over = threading.Event()
         self.asked: list[Asked] = []
-        now = time.monotonic()
-        self._threads = [
-            threading.Thread(
-                target=self._live, args=(number, random.Random(f"{seed} {number}"), now + number / rate)
-            )
-            for number in range(clients)
-        ]
 
-    def __enter__(self) -> "Askers":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._is_over.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _live(self, number: int, chance: random.Random, due: float) -> None:
+    def _live(self, number: int, due: float) -> None:
         connection: http.client.HTTPConnection | None = None
+        chance = random.Random(f"{self._seed} {number}")
         count, keeps = 0, number % 2 == 0
         while not self._is_over.wait(max(0.0, due - time.monotonic())):
             due = max(due + self._every, time.monotonic())

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from corn_systemd.systemd import messages
 from corn_systemd.systemd.messages import Message
 
-from .askers import ask, open_connection
+from .askers import ask
 from .harness import Corn
+from .load import open_connection
 from .world import World, no_descriptors
 
 WORKERS, CRON_WORKERS = 4, 2

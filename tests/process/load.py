@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from types import TracebackType
+from typing import TypeVar
 
 from .harness import DEADLINE, Corn, connect
 
@@ -20,49 +20,67 @@ class _Connection(http.client.HTTPConnection):
     auto_open = 0
 
 
-class Load:
+def open_connection(corn: Corn, timeout: float = DEADLINE) -> http.client.HTTPConnection:
+    connection = _Connection("corn.test", timeout=timeout)
+    connection.sock = connect(corn.sockets[0])
+    connection.sock.settimeout(timeout)
+    return connection
+
+
+C = TypeVar("C", bound="Clients")
+
+
+class Clients:
+    """So many threads, which begin with `with` and end behind it; together they ask `rate` times a second."""
+
+    def __init__(self, corn: Corn, rate: float, clients: int) -> None:
+        self._corn = corn
+        self._every = clients / rate
+        self._is_over = threading.Event()
+        started_at = time.monotonic()
+        self._threads = [
+            threading.Thread(target=self._live, args=(number, started_at + number / rate))
+            for number in range(clients)
+        ]
+
+    def _live(self, number: int, due: float) -> None:
+        """What one of them does until it is over; it asks for the first time when it is due."""
+        raise NotImplementedError
+
+    def __enter__(self: C) -> C:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        for thread in self._threads:
+            thread.join()
+
+
+class Load(Clients):
     """`with Load(corn, rate):` asks so many times a second, half of it on connections that are kept."""
 
     def __init__(self, corn: Corn, rate: float = 200.0, clients: int = 16) -> None:
-        self._listener = corn.sockets[0]
-        self._every = clients / rate
-        self._is_over = threading.Event()
+        super().__init__(corn, rate, clients)
         self._lock = threading.Lock()
         self.answers: Counter[str] = Counter()
         """How often each text was answered."""
         self.failures: list[str] = []
         self.slowest = 0.0
-        started_at = time.monotonic()
-        self._threads = [
-            threading.Thread(target=self._ask, args=(started_at + number / rate, number % 2 == 0))
-            for number in range(clients)
-        ]
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._is_over.set()
-        for thread in self._threads:
-            thread.join()
 
     @property
     def count(self) -> int:
         return self.answers.total()
 
-    def _ask(self, due: float, keeps: bool) -> None:
-        connection: _Connection | None = None
+    def _live(self, number: int, due: float) -> None:
+        connection: http.client.HTTPConnection | None = None
+        keeps = number % 2 == 0
         while not self._is_over.wait(max(0.0, due - time.monotonic())):
             due += self._every
             began_at = time.monotonic()
             try:
-                if connection is None:
-                    connection = _Connection("corn.test", timeout=DEADLINE)
-                    connection.sock = connect(self._listener)
+                connection = connection or open_connection(self._corn)
                 connection.request("GET", "/", headers={} if keeps else {"Connection": "close"})
                 response = connection.getresponse()
                 text = response.read().decode()

@@ -210,13 +210,17 @@ def application(environ, start_response):
 """
 
 
+def taken_over(shop: Start, app: str) -> str:
+    """What the journal says of its request, whose client has got an answer."""
+    corn = shop(app, "[limits]\ntime_real = '200ms'\ngrace = '200ms'\n", workers=1)
+    with connect(corn.sockets[0]) as client:
+        client.sendall(get("/"))
+        assert read_head(client).startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")
+        return corn.expects(messages.REQUEST_TAKEN_OVER)["MESSAGE"]
+
+
 def test_the_stacks_of_who_does_not_come_to_write_them_at_once_are_waited_for(shop: Start) -> None:
-    corn = shop(BUSY, "[limits]\ntime_real = '200ms'\ngrace = '200ms'\n", workers=1)
-    client = connect(corn.sockets[0])
-    client.sendall(get("/"))
-    assert read_head(client).startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")
-    assert " in swallow\n" in corn.expects(messages.REQUEST_TAKEN_OVER)["MESSAGE"]
-    client.close()
+    assert " in swallow\n" in taken_over(shop, BUSY)
 
 
 STOPPED = """
@@ -231,12 +235,7 @@ def application(environ, start_response):
 
 
 def test_who_has_stopped_itself_is_taken_over_without_its_stacks(shop: Start) -> None:
-    corn = shop(STOPPED, "[limits]\ntime_real = '200ms'\ngrace = '200ms'\n", workers=1)
-    client = connect(corn.sockets[0])
-    client.sendall(get("/"))
-    assert read_head(client).startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")
-    assert " in halt\n" not in corn.expects(messages.REQUEST_TAKEN_OVER)["MESSAGE"]
-    client.close()
+    assert " in halt\n" not in taken_over(shop, STOPPED)
 
 
 WRAPPED = r"""
