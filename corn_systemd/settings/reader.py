@@ -165,13 +165,15 @@ class Reader:
         """Puts flags over what the files say; tells which settings came from them."""
         by_key = {row.key: row for row in rows()}
         used = []
-        for key, texts in flags.items():
+        for key, given in flags.items():
             row = by_key[key]
+            texts = [given] if isinstance(given, str) else given
             try:
-                value = row.kind.read([texts] if isinstance(texts, str) else texts)
+                value = row.kind.read(texts)
             except ValueError as error:
+                meant = texts if row.kind.repeatable else texts[-1]
                 self._errors.append(
-                    (len(self.sources) + 1, 0, f"{row.flag or row.key}: {_refused(row, texts, error)}")
+                    (len(self.sources) + 1, 0, f"{row.flag or row.key}: {_refused(row, meant, error)}")
                 )
                 self._refused.add(row.path)
                 continue

@@ -240,6 +240,9 @@ def test_a_file_whose_name_is_not_a_name_is_refused(tmp_path: Path) -> None:
 def test_a_flag_that_cannot_be_meant_is_told_by_its_name(read: Write) -> None:
     with pytest.raises(ConfigError, match=r"^--http-keepalive: http.keepalive: expected a duration"):
         read(APP, flags={"http.keepalive": "soon"})
+    # As it was written, whatever parses arguments makes lists of it.
+    with pytest.raises(ConfigError, match=r"not 'soon'$"):
+        read(APP, flags={"http.keepalive": ["soon"]})
 
 
 def test_a_warning_is_given_for_drop_ins_that_are_not_read(read: Write) -> None:
