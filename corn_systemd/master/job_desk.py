@@ -7,6 +7,7 @@ import os
 from math import isfinite
 from typing import Any
 
+from ..cron.agenda import Agenda
 from ..cron.events import Skipped
 from ..errors import CornError
 from ..settings.kinds import Job
@@ -38,9 +39,7 @@ class JobDesk:
         now on. Raises NoSuchJob or NotNow."""
         flight = None
         try:
-            agenda = self._jobs.agenda
-            if agenda is None or name not in self._jobs.jobs:
-                raise NoSuchJob(self._unknown(name))
+            agenda = self._agenda_with(name)
             if self._jobs.is_stopping:
                 raise NothingNow("the instance is stopping")
             run = agenda.by_hand(name, self._jobs.wall())
@@ -56,9 +55,7 @@ class JobDesk:
     def switch(self, name: str, deed: str) -> str:
         """Leaves a job out from now on ("pause"), or takes up one that was paused or suspended ("resume");
         its outlook then. Raises NoSuchJob."""
-        jobs, agenda = self._jobs, self._jobs.agenda
-        if agenda is None or name not in jobs.jobs:
-            raise NoSuchJob(self._unknown(name))
+        jobs, agenda = self._jobs, self._agenda_with(name)
         if deed == "pause":
             jobs.take_all(agenda.pause(name, jobs.wall()))
         else:
@@ -112,6 +109,9 @@ class JobDesk:
             },
         }  # fmt: skip
 
-    def _unknown(self, name: str) -> str:
-        names = ", ".join(self._jobs.jobs)
-        return f"there is no job {name!r} here; " + (f"there are {names}" if names else "there are none")
+    def _agenda_with(self, name: str) -> Agenda:
+        if self._jobs.agenda is None or name not in self._jobs.jobs:
+            names = ", ".join(self._jobs.jobs)
+            there = f"there are {names}" if names else "there are none"
+            raise NoSuchJob(f"there is no job {name!r} here; {there}")
+        return self._jobs.agenda
